@@ -1,0 +1,83 @@
+"""All settings in one frozen object, read from the environment in one place and passed in."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from geo.errors import BadInput
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What can be set; the environment variable is the field's name in capitals.
+
+    The defaults are those of `make run` on one machine.
+    """
+
+    bootstrap: str = "127.0.0.1:9092"  # Kafka brokers, host:port[,host:port]
+    redis_url: str = "redis://127.0.0.1:6379/0"  # the online store
+    graph_dir: str = ".run/graph"  # what `flaneur import-osm` made
+    group: str = "flaneur"  # consumer group and prefix of the changelog topics
+    worker_id: str = ""  # stable name of this worker: a restarted one takes its partitions back at once
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 9464
+    partitions: int = 4  # of every topic keyed by device
+    replication: int = 1
+    buckets: int = 64  # of walkers in each partition's checkpoint
+    checkpoint_s: float = 1.0  # at most this much is replayed after a crash
+    online_store_s: float = 1.0  # how often changed features go to Redis
+    max_poll_records: int = 20_000
+    max_block_fixes: int = 8_192  # a block is processed in one go: bounds the time the loop is held
+    session_timeout_s: float = 8.0
+    watchdog_s: float = 30.0  # lag grows and nothing is checkpointed for so long: exit and be restarted
+    ingest_only: bool = False  # windows only, no matching and no trips (for measuring)
+    log_level: str = "INFO"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from the environment; raises BadInput that names the variable."""
+        env = os.environ if environ is None else environ
+        values: dict[str, object] = {}
+        for field in fields(cls):
+            name = field.name.upper()
+            text = env.get(name, "")
+            if text == "":
+                continue
+            values[field.name] = _convert(name, str(field.type), text)
+        return cls(**values)  # type: ignore[arg-type]  # each was converted to its field's type
+
+    def __post_init__(self) -> None:
+        if self.partitions < 1:
+            raise BadInput(f"PARTITIONS is {self.partitions}, it must be 1 or more")
+        if self.buckets < 1:
+            raise BadInput(f"BUCKETS is {self.buckets}, it must be 1 or more")
+        if not 0.05 <= self.checkpoint_s <= 60.0:
+            raise BadInput(f"CHECKPOINT_S is {self.checkpoint_s}, it must lie between 0.05 and 60 seconds")
+
+    @property
+    def instance_id(self) -> str:
+        """The static membership name of this worker in its consumer group."""
+        return self.worker_id or f"{socket.gethostname()}-{os.getpid()}"
+
+    @property
+    def graph_path(self) -> Path:
+        return Path(self.graph_dir)
+
+
+def _convert(name: str, kind: str, text: str) -> object:
+    if kind == "str":
+        return text
+    if kind == "bool":
+        if text.lower() in {"1", "true", "yes", "on"}:
+            return True
+        if text.lower() in {"0", "false", "no", "off"}:
+            return False
+        raise BadInput(f"{name} is {text!r}, it must be true or false")
+    try:
+        return int(text) if kind == "int" else float(text)
+    except ValueError as error:
+        raise BadInput(f"{name} is {text!r}, it must be a number") from error
