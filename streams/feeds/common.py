@@ -7,6 +7,7 @@ dead letters with its bytes.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -15,8 +16,9 @@ from datetime import UTC, datetime
 
 import orjson
 
+from geo.errors import BadRecord
 from geo.graph import Graph
-from models.records import TrafficReport, WeatherReport
+from models.records import TrafficReport, WeatherReport, encode
 
 Report = TrafficReport | WeatherReport
 Geometry = dict[str, object]
@@ -25,9 +27,10 @@ Geometry = dict[str, object]
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 MAX_POSITIONS = 10_000
 MAX_RAW_BYTES = 16 * 1024
-EARLIEST_TS, LATEST_TS = 0.0, 4_102_444_800.0  # 1970 .. 2100
-SEVERITY = {"none": 0.0, "lowest": 0.1, "low": 0.25, "medium": 0.5, "high": 0.75, "highest": 1.0}
-"""DATEX II SeverityEnum as the 0..1 of a report; `unknown` is left out: the report carries none."""
+MAX_SOURCE_BYTES = 128 - len("~moved")  # what a record's source may have, less the mark of a moved report
+EARLIEST_TS, LATEST_TS = 1.0, 4_102_444_800.0  # 1970 .. 2100
+SEVERITY = {"none": 0.0, "lowest": 1.0, "low": 3.0, "medium": 5.0, "high": 8.0, "highest": 10.0}
+"""DATEX II SeverityEnum on the 0..10 of a report; `unknown` is left out: the report then carries none."""
 
 
 class Unusable(Exception):
@@ -85,7 +88,9 @@ class Collector:
         """Adds the reports of one item, or the one problem that keeps it from being used."""
         try:
             found = list(make())
-        except Unusable as e:
+            for report in found:
+                encode(report)  # refuses what a reader of the topic would refuse
+        except (Unusable, BadRecord) as e:
             self.problem(position, e.reason, raw(), e.detail)
             return
         if not found:
@@ -241,5 +246,13 @@ def _positions(value: object, depth: int, least: int, budget: list[int]) -> list
 
 
 def event_source(source: str, event_id: str) -> str:
-    """`feed#event`: a later report of the same event replaces an earlier one, wherever it was."""
-    return f"{source}#{event_id}"[:200]
+    """`feed#event`: a later report of the same event replaces an earlier one, wherever it was.
+
+    Control characters are dropped; an id too long for a record's source is replaced by its hash.
+    """
+    kept = "".join(c for c in event_id if c.isprintable())
+    full = f"{source}#{kept}"
+    if len(full.encode("utf-8", "replace")) > MAX_SOURCE_BYTES:
+        digest = hashlib.blake2b(kept.encode("utf-8", "replace"), digest_size=12).hexdigest()
+        full = f"{source}#{digest}"
+    return full
