@@ -1,0 +1,139 @@
+"""Every windowed feature, declared once as data, and the packed value an online store keeps.
+
+Walkers' features are computed by `geo.windows.read_features` (its columns in the order of
+WALKER_FEATURES), those of cells and stretches of street by the condition windows, under the names of
+the fields of `models.records.EdgeCondition`.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from geo.errors import BadInput
+from geo.graph import F32
+
+Entity = Literal["walker", "cell", "edge"]
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One value about a walker, an H3 cell or an edge, aggregated over a window of event time.
+
+    A window of `window_s` moves on every `hop_s`; 0 means that only the latest counts. What comes up to
+    `grace_s` after its turn still counts. `default` is what a reader gets where nothing is known.
+    """
+
+    name: str
+    entity: Entity
+    source: str  # topic and field
+    aggregate: str
+    window_s: int
+    hop_s: int
+    grace_s: int
+    unit: str
+    default: float
+    meaning: str
+
+
+def _walker(
+    name: str, source: str, aggregate: str, window_s: int, unit: str, default: float, meaning: str
+) -> Feature:
+    return Feature(name, "walker", f"gps-fixes {source}", aggregate, window_s, 20, 60, unit, default, meaning)
+
+
+def _cell(
+    name: str, source: str, aggregate: str, window_s: int, unit: str, default: float, meaning: str
+) -> Feature:
+    return Feature(name, "cell", source, aggregate, window_s, 60, 300, unit, default, meaning)
+
+
+def _edge(
+    name: str, source: str, aggregate: str, window_s: int, unit: str, default: float, meaning: str
+) -> Feature:
+    return Feature(name, "edge", source, aggregate, window_s, 60, 300, unit, default, meaning)
+
+
+WALKER_FEATURES: tuple[Feature, ...] = (
+    _walker("pace_mps_60s", "lat, lon", "path per time", 60, "m/s", 1.35, "how fast the walker is right now"),
+    _walker("pace_mps_300s", "lat, lon", "path per time", 300, "m/s", 1.35, "how fast of late"),
+    _walker(
+        "pace_mps_900s", "lat, lon", "path per time", 900, "m/s", 1.35, "how fast in general, halts included"
+    ),
+    _walker("distance_m_60s", "lat, lon", "path", 60, "m", 0.0, "way made"),
+    _walker("distance_m_300s", "lat, lon", "path", 300, "m", 0.0, "way made"),
+    _walker("distance_m_900s", "lat, lon", "path", 900, "m", 0.0, "way made"),
+    _walker("stops_900s", "lat, lon", "count of halts", 900, "1", 0.0, "times the walker came to stand"),
+    _walker("stopped_share_300s", "lat, lon", "share of time", 300, "share", 0.0, "standing of late"),
+    _walker("stopped_share_900s", "lat, lon", "share of time", 900, "share", 0.0, "standing in general"),
+    _walker("accuracy_m_300s", "accuracy_m", "mean", 300, "m", 8.0, "how well the phone is located"),
+    _walker("fixes_per_min_300s", "ts", "count per time", 300, "1/min", 0.0, "how often the phone reports"),
+    _walker("off_network_share_300s", "lat, lon", "share of fixes", 300, "share", 0.0, "on no mapped way"),
+)
+
+CELL_FEATURES: tuple[Feature, ...] = (
+    _cell("rain_now_mmph", "weather-reports precip_mmph", "latest", 0, "mm/h", 0.0, "rain right now"),
+    _cell(
+        "rain_1h_mmph", "weather-reports precip_mmph", "max ahead", 3600, "mm/h", 0.0, "rain within an hour"
+    ),
+    _cell(
+        "rain_3h_mmph", "weather-reports precip_mmph", "max ahead", 10800, "mm/h", 0.0, "rain within 3 hours"
+    ),
+    _cell("wind_mps", "weather-reports wind_mps", "latest", 0, "m/s", 0.0, "wind speed"),
+    _cell("wind_deg", "weather-reports wind_deg", "latest", 0, "deg", 0.0, "where the wind comes from"),
+    _cell("temp_c", "weather-reports temp_c", "latest", 0, "degC", 15.0, "air temperature"),
+    _cell("cloud", "weather-reports cloud", "latest", 0, "%", 50.0, "sky covered"),
+    _cell("uv", "weather-reports uv", "latest", 0, "index", 0.0, "ultraviolet index"),
+    _cell("aqi", "traffic-reports aqi", "mean", 3600, "index", 20.0, "European air quality index"),
+)
+
+EDGE_FEATURES: tuple[Feature, ...] = (
+    _edge("speed_mps", "traffic-reports speed_mps", "mean", 300, "m/s", 13.9, "speed of vehicles"),
+    _edge(
+        "free_flow_mps", "traffic-reports free_flow_mps", "latest", 0, "m/s", 13.9, "their speed when free"
+    ),
+    _edge(
+        "speed_ratio", "traffic-reports speed_mps", "mean over free flow", 300, "share", 1.0, "1 free, 0 jam"
+    ),
+    _edge("speed_trend", "traffic-reports speed_mps", "slope", 900, "m/s per min", 0.0, "getting faster"),
+    _edge("severity", "traffic-reports severity", "max valid", 0, "1..5", 0.0, "of roadworks and incidents"),
+    _edge("closed", "traffic-reports kind", "any valid", 0, "0 or 1", 0.0, "nobody can pass"),
+)
+
+FEATURES: tuple[Feature, ...] = WALKER_FEATURES + CELL_FEATURES + EDGE_FEATURES
+
+# Changes whenever a stored value would be misread: another name, order, aggregate, window or unit.
+SCHEMA: int = zlib.crc32(repr([(f.name, f.aggregate, f.window_s, f.unit) for f in WALKER_FEATURES]).encode())
+
+_PACKED = struct.Struct(f"<Id{len(WALKER_FEATURES)}f")
+
+
+def pack_features(event_ts: float, values: F32) -> bytes:
+    """One walker's features as the one value an online store keeps: 60 bytes, little-endian.
+
+    schema uint32, event time float64 (seconds since the epoch), then float32 in the order of
+    WALKER_FEATURES (nan: unknown). values: (F,). Raises BadInput for another shape.
+    """
+    if values.shape != (len(WALKER_FEATURES),):
+        raise BadInput(f"features have the shape {values.shape}, needed ({len(WALKER_FEATURES)},)")
+    return _PACKED.pack(SCHEMA, event_ts, *np.asarray(values, np.float32).tolist())
+
+
+def unpack_features(packed: bytes) -> tuple[float, dict[str, float]]:
+    """Event time and features by name of `pack_features`; what is unknown has its default.
+
+    Raises BadInput for bytes of another size or schema: an older or newer program wrote them.
+    """
+    if len(packed) != _PACKED.size:
+        raise BadInput(f"stored features have {len(packed)} bytes, needed {_PACKED.size}; store them anew")
+    schema, event_ts, *values = _PACKED.unpack(packed)
+    if schema != SCHEMA:
+        raise BadInput(f"stored features have the schema {schema:08x}, needed {SCHEMA:08x}; store them anew")
+    return event_ts, {
+        f.name: f.default if value != value else value
+        for f, value in zip(WALKER_FEATURES, values, strict=True)
+    }
