@@ -217,7 +217,7 @@ _LEAST = {"LineString": 2, "MultiLineString": 2, "Polygon": 4, "MultiPolygon": 4
 
 
 def geometry_of(value: object) -> Geometry:
-    """A checked copy of a GeoJSON geometry, altitudes dropped; raises Unusable (no_geometry, bad_geometry)."""
+    """A checked copy of a GeoJSON geometry without altitudes; raises Unusable (no_geometry, bad_geometry)."""
     if value is None:
         raise Unusable("no_geometry", "the item has no geometry")
     if not isinstance(value, dict):
@@ -226,7 +226,10 @@ def geometry_of(value: object) -> Geometry:
     if not isinstance(kind, str) or kind not in _DEPTH:
         raise Unusable("bad_geometry", f"geometry type {str(kind)[:40]!r}")
     budget = [MAX_POSITIONS]
-    return {"type": kind, "coordinates": _positions(value.get("coordinates"), _DEPTH[kind], _LEAST.get(kind, 1), budget)}
+    return {
+        "type": kind,
+        "coordinates": _positions(value.get("coordinates"), _DEPTH[kind], _LEAST.get(kind, 1), budget),
+    }
 
 
 def _positions(value: object, depth: int, least: int, budget: list[int]) -> list[object]:

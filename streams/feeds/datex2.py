@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from models.records import TrafficReport
 from streams.feeds.common import (
@@ -106,7 +107,7 @@ def _situation(
                 yield _report(record, kind, where, situation_id, overall, source, now, header, context)
 
         position = f"situation {situation_id or '?'} (line {line}) record {record.get('id') or i}"
-        collector.item(position, lambda record=record: ET.tostring(record, encoding="utf-8"), make)
+        collector.item(position, partial(_bytes, record), make)
 
 
 def _kind(record: ET.Element, works: bool) -> str | None:
@@ -138,7 +139,9 @@ def _report(
     record_id = record.get("id", "")
     if not record_id:
         raise Unusable("missing_field", "the record has no id")
-    version_time = text_at(record, "situationRecordVersionTime") or (header.get("publicationTime") or "").strip()
+    version_time = (
+        text_at(record, "situationRecordVersionTime") or (header.get("publicationTime") or "").strip()
+    )
     ts = time_of(version_time, "situationRecordVersionTime") if version_time else now
     spec = "validity/validityTimeSpecification/"
     valid_from = time_of(text_at(record, spec + "overallStartTime"), "overallStartTime")
@@ -182,11 +185,13 @@ def _coordinates(location: ET.Element) -> Geometry | None:
             return {"type": "LineString", "coordinates": lines[0]}
         return {"type": "MultiLineString", "coordinates": lines}
     points: list[list[float]] = []
-    parents = [e for e in location.iter() if e.find("latitude") is not None or e.find("longitude") is not None]
+    parents = [
+        e for e in location.iter() if e.find("latitude") is not None or e.find("longitude") is not None
+    ]
     # A display point is for drawing a symbol; it counts only if there is nothing else.
     exact = [e for e in parents if e.tag not in ("locationForDisplay", "coordinatesForDisplay")]
     for e in (exact or parents)[:MAX_POSITIONS]:
-        pair = []
+        pair: list[float] = []
         for name in ("latitude", "longitude"):
             value = text_at(e, name)
             if value is None:
@@ -206,6 +211,10 @@ def _coordinates(location: ET.Element) -> Geometry | None:
 
 def _position(lat: float, lon: float) -> list[float]:
     return [number(lon, "longitude", -180.0, 180.0), number(lat, "latitude", -90.0, 90.0)]
+
+
+def _bytes(record: ET.Element) -> bytes:
+    return ET.tostring(record, encoding="unicode").encode("utf-8", "replace")
 
 
 def _alert_c(location: ET.Element) -> list[str]:

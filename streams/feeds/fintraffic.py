@@ -12,6 +12,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from models.records import TrafficReport
 from streams.feeds.common import (
@@ -116,13 +117,13 @@ def _feature(feature: object, position: str, source: str, now: float, collector:
             def make_phase(phase: object = phase, k: int = k) -> Iterator[Report]:
                 return _phase(phase, f"{situation_id}/{k}", geometry, ts, source, now)
 
-            collector.item(f"{where}.roadWorkPhases[{k}]", lambda phase=phase: dump(phase), make_phase)
+            collector.item(f"{where}.roadWorkPhases[{k}]", partial(dump, phase), make_phase)
         if not phases:
 
             def make(announcement: dict[str, object] = announcement) -> Iterator[Report]:
                 yield _announcement(announcement, situation_id, geometry, ts, source, works)
 
-            collector.item(where, lambda raw=raw: dump(raw), make)
+            collector.item(where, partial(dump, raw), make)
 
 
 def _phase(

@@ -70,7 +70,9 @@ def parse(document: bytes, source: str, now: float, context: Context = NO_CONTEX
     return collector.parsed()
 
 
-def _alert(entity: Any, position: str, source: str, ts: float, context: Context, collector: Collector) -> None:
+def _alert(
+    entity: Any, position: str, source: str, ts: float, context: Context, collector: Collector
+) -> None:
     alert = entity.alert
     effect = _name(gtfs_realtime_pb2.Alert.Effect, alert.effect)
     if effect in IGNORED_EFFECTS or entity.is_deleted:
@@ -85,7 +87,7 @@ def _alert(entity: Any, position: str, source: str, ts: float, context: Context,
             return _reports(entity, selector, source, ts, SEVERITY_OF_EFFECT.get(effect), context)
 
         where = f"{position}.alert.informed_entity[{k}]"
-        collector.item(where, lambda selector=selector: bytes(selector.SerializePartialToString()), make)
+        collector.item(where, selector.SerializePartialToString, make)
 
 
 def _reports(

@@ -9,6 +9,7 @@ some clients store answers is accepted.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from models.records import WeatherReport
 from streams.feeds.common import (
@@ -62,7 +63,7 @@ def parse(document: bytes, source: str, now: float, context: Context = NO_CONTEX
         def make(i: int = i, step: object = step) -> Iterator[Report]:
             yield _report(step, _step_s(starts, i), source, ts, lat, lon)
 
-        collector.item(f"properties.timeseries[{i}]", lambda step=step: dump(step), make)
+        collector.item(f"properties.timeseries[{i}]", partial(dump, step), make)
     return collector.parsed()
 
 
@@ -76,7 +77,7 @@ def _start(step: object) -> float | None:
 def _step_s(starts: list[float | None], i: int) -> float:
     """Time to the next step; the last one is taken to be as long as the one before it."""
     for a, b in ((i, i + 1), (i - 1, i)):
-        if 0 <= a and b < len(starts):
+        if a >= 0 and b < len(starts):
             first, second = starts[a], starts[b]
             if first is not None and second is not None and 0.0 < second - first <= 24 * 3600.0:
                 return second - first

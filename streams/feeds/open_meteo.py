@@ -10,6 +10,7 @@ Where the document has no precipitation at all, the rate is estimated from the r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from models.records import WeatherReport
 from streams.feeds.common import (
@@ -91,7 +92,7 @@ def _answer(
         def now_row() -> Iterator[Report]:
             yield _current(current, units, offset_s, source, ts, lat, lon)
 
-        collector.item(f"{prefix}current", lambda: dump(current), now_row)
+        collector.item(f"{prefix}current", partial(dump, current), now_row)
     for block in ("minutely_15", "hourly"):
         if block in answer:
             _rows(answer, block, f"{prefix}{block}", (source, ts, lat, lon), offset_s, collector)
@@ -151,13 +152,15 @@ def _rows(
         picked["precipitation"] = (name, [*amounts[1:], None])
     step_s = _STEP_S[block]
     for i in range(len(times)):
-        row = {what: (name, column[i] if i < len(column) else None) for what, (name, column) in picked.items()}
+        row = {
+            what: (name, column[i] if i < len(column) else None) for what, (name, column) in picked.items()
+        }
 
         def make(i: int = i, row: dict[str, tuple[str, object]] = row) -> Iterator[Report]:
             start = time_of(times[i], "time", offset_s)
             yield _report(row, units, step_s, (source, ts, lat, lon), start)
 
-        collector.item(f"{position}.time[{i}]", lambda i=i, row=row: dump([times[i], row]), make)
+        collector.item(f"{position}.time[{i}]", partial(dump, [times[i], row]), make)
 
 
 def _current(
@@ -172,7 +175,10 @@ def _current(
     start = time_of(block.get("time"), "current.time", offset_s)
     step_s = number(block.get("interval", 900), "current.interval", 1.0, 86_400.0)
     row = {
-        what: (name, block[name]) for what, names in _NAMES.items() for name in reversed(names) if name in block
+        what: (name, block[name])
+        for what, names in _NAMES.items()
+        for name in reversed(names)
+        if name in block
     }
     return _report(row, units, step_s, (source, ts, lat, lon), start)
 

@@ -8,6 +8,7 @@ vehicles go instead and are ignored.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from models.records import TrafficReport
 from streams.feeds.common import (
@@ -49,7 +50,7 @@ def parse(document: bytes, source: str, now: float, context: Context = NO_CONTEX
         def make(feature: object = feature) -> Iterator[Report]:
             return _reports(feature, source, feed_ts or now)
 
-        collector.item(f"features[{i}]", lambda feature=feature: dump(feature), make)
+        collector.item(f"features[{i}]", partial(dump, feature), make)
     return collector.parsed()
 
 
@@ -78,7 +79,7 @@ def _reports(feature: object, source: str, feed_ts: object) -> Iterator[TrafficR
 
 
 def _severity(impact: str, lanes: object) -> float | None:
-    """0..10: 10 closed, 8 a sidewalk closed, 6 some lanes closed or alternating, 3 narrowed or shifted, 1 open."""
+    """0..10: 10 closed, 8 a sidewalk closed, 6 some lanes closed, 3 narrowed or shifted, 1 all lanes open."""
     closed = {
         lane.get("type")
         for lane in (lanes if isinstance(lanes, list) else [])

@@ -42,7 +42,9 @@ class Defect:
     line: int
 
 
-def read_items(document: bytes, tag: str, header: tuple[str, ...] = ()) -> tuple[list[Item], dict[str, str], Defect | None]:
+def read_items(
+    document: bytes, tag: str, header: tuple[str, ...] = ()
+) -> tuple[list[Item], dict[str, str], Defect | None]:
     """All complete elements called `tag` (outermost ones), the first text of each `header` element
     outside of them, and the defect that ended the reading, if any."""
     if len(document) > MAX_DOCUMENT_BYTES:
