@@ -1,0 +1,160 @@
+"""The scoring kernels against plain loops over random paths."""
+
+import math
+
+import numpy as np
+import pytest
+
+from geo.costs import COLUMN, FACTOR_NAMES, Costs, impedance, weights
+from geo.errors import BadInput, NoRoute
+from geo.scoring import pack, remaining_impedance, score_routes
+from geo.search import Path, Place, SearchSpace, make_metric, shortest_path
+from tests.geo.naive_search import (
+    naive_impedance,
+    piece_fractions,
+    random_costs,
+    random_graph,
+    random_place,
+    walk_cost,
+)
+
+TASTES = ({}, {"noise": 3.0, "green": -2.0}, {"green": -9.0, "sights": -9.0})
+
+
+def random_paths(graph, seed, count=8):
+    metric = make_metric(graph, random_costs(graph, seed, closed_share=0.0), {})
+    rng, space, paths = np.random.default_rng(seed), SearchSpace(graph), []
+    for _ in range(count):
+        try:
+            paths.append(
+                shortest_path(graph, metric, random_place(graph, rng), random_place(graph, rng), space)
+            )
+        except NoRoute:
+            continue
+    return paths
+
+
+def test_scores_equal_their_naive_twin():
+    for seed in range(150):
+        graph = random_graph(seed)
+        costs = random_costs(graph, seed, closed_share=0.1)
+        paths = random_paths(graph, seed)
+        scores = score_routes(graph, costs, paths, TASTES)
+        for r, path in enumerate(paths):
+            assert scores.length_m[r] == pytest.approx(walk_cost(graph, graph.length_m, path), abs=1e-6)
+            duration = walk_cost(graph, graph.duration_s, path)
+            assert scores.duration_s[r] == pytest.approx(duration, abs=1e-6)
+            for k in range(len(FACTOR_NAMES)):
+                spent = walk_cost(graph, graph.duration_s * costs.factors[:, k].astype(float), path)
+                mean = spent / duration if duration > 0 else 0.0
+                assert scores.exposure[r, k] == pytest.approx(mean, abs=1e-6)
+            for t, taste in enumerate(TASTES):
+                values = naive_impedance(graph, costs, weights(taste))
+                leaving = [d if math.isinf(v) else v for v, d in zip(values, graph.duration_s, strict=True)]
+                expected = walk_cost(graph, values, path, leaving=leaving)
+                assert scores.impedance[r, t] == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+def test_breakdown_adds_up_to_the_impedance():
+    graph = random_graph(8)
+    paths = random_paths(graph, 8)
+    scores = score_routes(graph, random_costs(graph, 8, closed_share=0.0), paths, [{}])
+    assert len(paths) > 3
+    assert scores.duration_s + scores.added_s[:, 0].sum(1) == pytest.approx(scores.impedance[:, 0], rel=1e-6)
+    assert (scores.added_s[:, 0, COLUMN["green"]] <= 0).all()
+    assert scores.exposures(0)["noise"] == scores.exposure[0, COLUMN["noise"]]
+
+
+def test_score_agrees_with_the_search():
+    for seed in range(100):
+        graph = random_graph(seed)
+        costs = random_costs(graph, seed, closed_share=0.1)
+        metric, rng = make_metric(graph, costs, TASTES[1]), np.random.default_rng(seed)
+        try:
+            path = shortest_path(
+                graph, metric, random_place(graph, rng), random_place(graph, rng), SearchSpace(graph)
+            )
+        except NoRoute:
+            continue
+        score = score_routes(graph, costs, [path], [TASTES[1]])
+        assert score.impedance[0, 0] == pytest.approx(path.impedance, rel=1e-5, abs=1e-6)
+
+
+def test_no_routes_and_no_tastes_are_fine():
+    graph = random_graph(2)
+    costs = random_costs(graph, 2)
+    assert score_routes(graph, costs, [], [{}]).impedance.shape == (0, 1)
+    assert score_routes(graph, costs, random_paths(graph, 2)[:1], []).impedance.shape == (1, 0)
+
+
+def test_remaining_equals_its_naive_twin():
+    for seed in range(150):
+        graph = random_graph(seed)
+        paths = random_paths(graph, seed)
+        if not paths:
+            continue
+        costs = random_costs(graph, seed, closed_share=0.1)
+        rows = np.stack([impedance(graph, costs, taste) for taste in TASTES])
+        rng = np.random.default_rng(seed)
+        index = np.array([rng.integers(len(path.edges) + 1) for path in paths], np.int32)
+        fraction = np.array([at_least(path, i, rng) for path, i in zip(paths, index, strict=True)])
+        taste = rng.integers(0, len(TASTES), len(paths)).astype(np.int32)
+        left = remaining_impedance(graph, rows, pack(paths), index, fraction, taste)
+        for r, path in enumerate(paths):
+            tail = Path(path.edges[index[r] :], fraction[r], path.end_fraction, 0, 0, 0)
+            expected = 0.0
+            for i, (edge, share) in enumerate(piece_fractions(tail)):
+                value = float(rows[taste[r], edge])
+                if i == 0 and math.isinf(value):
+                    value = float(graph.duration_s[edge])
+                expected += share * value if share > 0 else 0.0
+            assert left[r] == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def at_least(path, index, rng):
+    """A random fraction on the path's index-th edge, not before where the path begins."""
+    start = path.start_fraction if index == 0 else 0.0
+    return float(start + rng.random() * (1 - start))
+
+
+def test_remaining_from_the_start_is_the_whole_route():
+    graph = random_graph(9)
+    costs = random_costs(graph, 9, closed_share=0.0)
+    metric = make_metric(graph, costs, {})
+    path = shortest_path(graph, metric, Place(0, 0.25), Place(graph.edge_count - 1, 0.5), SearchSpace(graph))
+    left = remaining_impedance(
+        graph,
+        metric.impedance[None],
+        pack([path]),
+        np.zeros(1, np.int32),
+        np.array([path.start_fraction]),
+        np.zeros(1, np.int32),
+    )
+    assert left[0] == pytest.approx(path.impedance)
+
+
+def test_closing_a_stretch_ahead_makes_the_rest_infinite():
+    graph = random_graph(9)
+    path = max(random_paths(graph, 9), key=lambda path: len(path.edges))
+    assert len(path.edges) > 3
+    closed = np.zeros(graph.edge_count, bool)
+    closed[path.edges[2]] = True
+    rows = impedance(graph, Costs(1, random_costs(graph, 9).factors, closed), {})[None]
+    zero = np.zeros(1, np.int32)
+    before = remaining_impedance(graph, rows, pack([path]), zero + 1, np.zeros(1), zero)
+    on_it = remaining_impedance(graph, rows, pack([path]), zero + 2, np.zeros(1), zero)
+    behind = remaining_impedance(graph, rows, pack([path]), zero + 3, np.zeros(1), zero)
+    assert before[0] == math.inf
+    assert behind[0] < on_it[0] < math.inf
+
+
+def test_arrays_that_do_not_fit_are_refused():
+    graph = random_graph(9)
+    routes, zero = pack(random_paths(graph, 9)[:1]), np.zeros(1, np.int32)
+    rows = np.ones((1, graph.edge_count), np.float32)
+    with pytest.raises(BadInput, match="1 values"):
+        remaining_impedance(graph, rows, routes, np.zeros(2, np.int32), np.zeros(1), zero)
+    with pytest.raises(BadInput, match="needs"):
+        remaining_impedance(graph, rows[:, :-1], routes, zero, np.zeros(1), zero)
+    with pytest.raises(BadInput, match=r"taste must lie in 0\.\.0"):
+        remaining_impedance(graph, rows, routes, zero, np.zeros(1), zero + 1)
