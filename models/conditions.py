@@ -14,19 +14,18 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
 from geo.errors import BadInput
-from geo.graph import F64, I32, Graph
+from geo.graph import F64, I32, Graph, edge_id
 from models.condition_places import (
     AIR_REACH_M,
     WEATHER_REACH_M,
     cell_key,
     cells_within,
-    edge_key,
     edges_of,
     middle,
 )
@@ -305,7 +304,7 @@ class Conditions:
         if packed in self._touched:
             self._touched.move_to_end(packed)
             return self._touched[packed]
-        keys = [edge_key(self._graph, int(edge)) for edge in edges_of(self._graph, geometry)]
+        keys = [edge_id(self._graph, int(edge)) for edge in edges_of(self._graph, geometry)]
         self._touched[packed] = keys
         if len(self._touched) > _CACHED_GEOMETRIES:
             self._touched.popitem(last=False)
@@ -334,6 +333,10 @@ class Conditions:
 
     def clear_dirty(self) -> None:
         self._dirty.clear()
+
+    def mark_dirty(self, keys: Iterable[str]) -> None:
+        """These keys still have to be saved."""
+        self._dirty.update(keys)
 
     def pack(self, key: str) -> bytes:
         """The state of a key; empty if it has none (any more), which is to be saved as a deletion."""

@@ -107,10 +107,10 @@ def route_geometry(graph: Graph) -> RouteGeometry:
 
 
 class Routes(NamedTuple):
-    """All walkers' routes end to end: walker s has edges first[s] .. first[s] + count[s]."""
+    """All walkers' routes end to end: walker s has edges first[s] .. first[s] + size[s]."""
 
     first: NDArray[np.int64]  # (slots,)
-    count: NDArray[np.int32]  # (slots,)
+    size: NDArray[np.int32]  # (slots,)
     edges: NDArray[np.int32]  # (arena,)
     start_m: NDArray[np.float64]  # (arena,) where the edge begins along the route; < 0 for the first
 
@@ -131,7 +131,7 @@ class MatchedFixes(NamedTuple):
 METRES_PER_DEG = 111_195.08  # 6371008.8 m (IUGG mean radius) × π / 180
 
 
-@njit(cache=True)  # type: ignore[misc]
+@njit(cache=True)
 def _project(
     geometry: RouteGeometry, edge: int, lat: float, lon: float, cos_lat: float
 ) -> tuple[float, float]:
@@ -165,7 +165,7 @@ def _project(
     return best, best_along
 
 
-@njit(cache=True)  # type: ignore[misc]
+@njit(cache=True)
 def advance_fixes(
     trips: NDArray[np.void],
     routes: Routes,
@@ -205,7 +205,7 @@ def advance_fixes(
 
         # where along the route: only near the last progress, and as far as one can have walked since
         first = routes.first[s]
-        count = routes.count[s]
+        count = routes.size[s]
         window_from = trip.progress_m - policy.lookback_m
         window_to = trip.progress_m + policy.lookahead_m + policy.speed_max_mps * dt
         j = trip.route_idx

@@ -5,8 +5,8 @@ given to `block_transport` the consumer's scheduler hands on, per partition and 
 value is a `Block`: the raw values of thousands of messages. Other topics (changelogs) pass untouched.
 
 What Kafka is told to be done is decoupled from Faust's acknowledgements: `BlockConsumer` commits exactly
-what a checkpoint said (`checkpointed`), and a committed offset is only ever a hint. The truth is the offset in
-the checkpoint, with which `streams.checkpoints` checks that no block is missing or comes twice.
+what a checkpoint said (`checkpointed`), and a committed offset is only ever a hint. The truth is the offset
+in the checkpoint, with which `streams.checkpoints` checks that no block is missing or comes twice.
 """
 
 from __future__ import annotations

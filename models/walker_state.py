@@ -1,0 +1,243 @@
+"""The state of all walkers of one partition, in columns; packed into buckets for checkpoints.
+
+A walker has a slot: the same index into the arrays of windows, matcher lattices and trips. Slots are grouped
+into buckets by a hash of the device, and a bucket is what a checkpoint writes: a header that says how far
+each input topic is contained, then the columns of its walkers, their routes, and the updates that were
+decided since the last checkpoint (so that none is lost between deciding and sending).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo.errors import BadRecord
+from geo.matching import MATCH_STATE
+from geo.windows import WINDOW_STATE
+from models.trip import TRIP_STATE, Routes
+
+_MAGIC = b"FLW1"
+_HEADER = np.dtype(
+    [("magic", "S4"), ("schema", "<u4"), ("graph", "<u4"), ("checksum", "<u4"), ("walkers", "<u4")]
+)
+SCHEMA = zlib.crc32(repr((WINDOW_STATE.descr, MATCH_STATE.descr, TRIP_STATE.descr)).encode())
+
+
+@dataclass(frozen=True)
+class PackedBucket:
+    """What `WalkerState.load_bucket` found in a bucket's bytes."""
+
+    contained: dict[str, int]  # topic -> next offset that is not contained
+    updates: list[tuple[bytes, bytes]]  # (device, encoded route-update) decided since the checkpoint before
+    routes_dropped: int  # trips whose route belongs to another graph
+
+
+class WalkerState:
+    """Growable columns of walkers, their routes, and the buckets they belong to."""
+
+    def __init__(self, buckets: int, graph_checksum: int, topics: tuple[str, ...], capacity: int = 1024) -> None:
+        self.bucket_count = buckets
+        self.graph_checksum = graph_checksum
+        self.topics = topics
+        self.slot_of: dict[bytes, int] = {}
+        self.devices: list[bytes] = []
+        self.windows = np.zeros(capacity, WINDOW_STATE)
+        self.matches = np.zeros(capacity, MATCH_STATE)
+        self.trips = np.zeros(capacity, TRIP_STATE)
+        self.bucket = np.zeros(capacity, np.int32)
+        self.members: list[list[int]] = [[] for _ in range(buckets)]
+        self.contained: list[dict[str, int]] = [dict.fromkeys(topics, 0) for _ in range(buckets)]
+        self._route_first = np.zeros(capacity, np.int64)
+        self._route_size = np.zeros(capacity, np.int32)
+        self._arena_edges = np.zeros(4096, np.int32)
+        self._arena_start_m = np.zeros(4096, np.float64)
+        self._arena_used = 0
+
+    def __len__(self) -> int:
+        return len(self.devices)
+
+    # ---- slots
+
+    def bucket_of(self, device: bytes) -> int:
+        """The bucket of a device: depends on its name alone."""
+        return zlib.crc32(device) % self.bucket_count
+
+    def slot(self, device: bytes) -> int:
+        """The slot of `device`, a new one if it was never seen."""
+        found = self.slot_of.get(device)
+        if found is not None:
+            return found
+        s = len(self.devices)
+        if s == len(self.bucket):
+            self._grow(2 * s)
+        b = self.bucket_of(device)
+        self.slot_of[device] = s
+        self.devices.append(device)
+        self.bucket[s] = b
+        self.members[b].append(s)
+        return s
+
+    def slots(self, devices: Iterable[bytes]) -> NDArray[np.int32]:
+        """Slots of many devices, (n,) int32."""
+        return np.fromiter((self.slot(device) for device in devices), np.int32)
+
+    def _grow(self, capacity: int) -> None:
+        for name in ("windows", "matches", "trips", "bucket", "_route_first", "_route_size"):
+            old = getattr(self, name)
+            new = np.zeros(capacity, old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+    # ---- routes
+
+    def routes(self) -> Routes:
+        """All routes as the kernels read them; valid until the next `set_route`."""
+        return Routes(self._route_first, self._route_size, self._arena_edges, self._arena_start_m)
+
+    def route_edges(self, slot: int) -> NDArray[np.int32]:
+        """The edges of a walker's stored route (a copy)."""
+        first = int(self._route_first[slot])
+        return self._arena_edges[first : first + int(self._route_size[slot])].copy()
+
+    def set_route(
+        self, slot: int, edges: NDArray[np.int32], start_m: NDArray[np.float64]
+    ) -> None:
+        """Store a walker's route; `start_m` is where each edge begins along it."""
+        n = len(edges)
+        self._route_size[slot] = 0
+        if self._arena_used + n > len(self._arena_edges):
+            self._compact(n)
+        first = self._arena_used
+        self._arena_edges[first : first + n] = edges
+        self._arena_start_m[first : first + n] = start_m
+        self._route_first[slot] = first
+        self._route_size[slot] = n
+        self._arena_used = first + n
+
+    def _compact(self, room: int) -> None:
+        live = int(self._route_size.sum())
+        capacity = max(4096, 2 * (live + room))
+        edges = np.zeros(capacity, np.int32)
+        start_m = np.zeros(capacity, np.float64)
+        used = 0
+        for s in np.flatnonzero(self._route_size):
+            first, n = int(self._route_first[s]), int(self._route_size[s])
+            edges[used : used + n] = self._arena_edges[first : first + n]
+            start_m[used : used + n] = self._arena_start_m[first : first + n]
+            self._route_first[s] = used
+            used += n
+        self._arena_edges, self._arena_start_m, self._arena_used = edges, start_m, used
+
+    # ---- buckets
+
+    def pack_bucket(
+        self, bucket: int, contained: dict[str, int], updates: list[tuple[bytes, bytes]]
+    ) -> bytes:
+        """A bucket's bytes; `contained` says up to where each topic is in it, `updates` what may be unsent."""
+        slots = np.array(self.members[bucket], np.int64)
+        self.contained[bucket] = dict(contained)
+        devices = [self.devices[s] for s in slots]
+        sizes = self._route_size[slots]
+        edges = [
+            self._arena_edges[self._route_first[s] : self._route_first[s] + self._route_size[s]] for s in slots
+        ]
+        starts = [
+            self._arena_start_m[self._route_first[s] : self._route_first[s] + self._route_size[s]]
+            for s in slots
+        ]
+        parts = [
+            np.array([contained[topic] for topic in self.topics], "<i8").tobytes(),
+            np.array([len(device) for device in devices], "<u2").tobytes(),
+            b"".join(devices),
+            self.windows[slots].tobytes(),
+            self.matches[slots].tobytes(),
+            self.trips[slots].tobytes(),
+            sizes.astype("<i4").tobytes(),
+            np.concatenate([np.zeros(0, "<i4"), *edges]).astype("<i4").tobytes(),
+            np.concatenate([np.zeros(0, "<f8"), *starts]).astype("<f8").tobytes(),
+            np.array([len(updates)], "<u4").tobytes(),
+        ]
+        for device, update in updates:
+            parts.append(np.array([len(device), len(update)], "<u4").tobytes())
+            parts.extend((device, update))
+        body = b"".join(parts)
+        header = np.zeros(1, _HEADER)
+        header[0] = (_MAGIC, SCHEMA, self.graph_checksum, zlib.crc32(body), len(slots))
+        return header.tobytes() + body
+
+    def load_bucket(self, bucket: int, data: bytes) -> PackedBucket:
+        """Take a bucket's walkers in; raises BadRecord when the bytes are damaged or of another layout.
+
+        Routes that belong to another graph are dropped with their trips; windows and devices stay.
+        """
+        if len(data) < _HEADER.itemsize:
+            raise BadRecord("bad_checkpoint", f"bucket {bucket} has {len(data)} bytes")
+        header = np.frombuffer(data, _HEADER, 1)[0]
+        body = memoryview(data)[_HEADER.itemsize :]
+        if header["magic"] != _MAGIC or int(header["schema"]) != SCHEMA:
+            raise BadRecord("bad_checkpoint", f"bucket {bucket} was written with another layout of the state")
+        if zlib.crc32(body) != int(header["checksum"]):
+            raise BadRecord("bad_checkpoint", f"bucket {bucket} fails its checksum")
+        same_graph = int(header["graph"]) == self.graph_checksum
+        n = int(header["walkers"])
+        read = _Reader(body)
+        offsets = read.array("<i8", len(self.topics))
+        contained = dict(zip(self.topics, offsets.tolist(), strict=True))
+        lengths = read.array("<u2", n)
+        devices = [bytes(read.take(int(length))) for length in lengths]
+        slots = self.slots(devices)
+        self.windows[slots] = read.array(WINDOW_STATE, n)
+        matches = read.array(MATCH_STATE, n)
+        trips = read.array(TRIP_STATE, n)
+        sizes = read.array("<i4", n)
+        total = int(sizes.sum())
+        edges = read.array("<i4", total)
+        starts = read.array("<f8", total)
+        dropped = 0
+        if same_graph:
+            self.matches[slots] = matches
+            self.trips[slots] = trips
+            at = 0
+            for s, size in zip(slots.tolist(), sizes.tolist(), strict=True):
+                if size:
+                    self.set_route(s, edges[at : at + size], starts[at : at + size])
+                at += size
+        else:
+            dropped = int(np.count_nonzero(sizes))
+        count = int(read.array("<u4", 1)[0])
+        updates = []
+        for _ in range(count):
+            device_len, update_len = read.array("<u4", 2).tolist()
+            device = bytes(read.take(device_len))
+            updates.append((device, bytes(read.take(update_len))))
+        self.contained[bucket] = contained
+        return PackedBucket(contained, updates, dropped)
+
+    def active_trips(self) -> Iterator[int]:
+        """Slots of the walkers who have a trip."""
+        from models.trip import ACTIVE
+
+        return iter(np.flatnonzero(self.trips["status"][: len(self.devices)] == ACTIVE).tolist())
+
+
+class _Reader:
+    """Reads arrays one after the other from a buffer."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, size: int) -> memoryview:
+        if self._at + size > len(self._data):
+            raise BadRecord("bad_checkpoint", "it ends too early")
+        part = self._data[self._at : self._at + size]
+        self._at += size
+        return part
+
+    def array(self, dtype: np.typing.DTypeLike, count: int) -> NDArray[np.generic]:
+        kind = np.dtype(dtype)
+        return np.frombuffer(self.take(kind.itemsize * count), kind, count)

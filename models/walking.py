@@ -1,0 +1,451 @@
+"""Everyone who walks in one partition: blocks of fixes, requests and ratings in, route updates out.
+
+Pure: no Kafka, no clock, no randomness. The same messages with the same network give the same updates,
+wherever blocks begin and end. `streams.walker_shard` puts it behind topics and checkpoints.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo.costs import FACTORS
+from geo.errors import BadInput, BadRecord, NoCandidate, NoRoute
+from geo.graph import F64, I32, I64
+from geo.matching import MatchParameters, MatchResult, match_arrays, match_fixes
+from geo.network import Network
+from geo.polyline import encode6
+from geo.search import Place, SearchSpace, path_coordinates
+from geo.windows import DUPLICATE, IN_ORDER, LATE, OUT_OF_ORDER, classify_fixes, fold_fixes
+from models import trip as trips
+from models.fix_columns import BadValue, FixColumns, parse_fixes
+from models.planning import Planned, Wish, plan, snap
+from models.records import Rating, RouteRequest, RouteUpdate
+from models.trip import MatchedFixes, Policy, advance_fixes, route_geometry
+from models.walker_state import WalkerState
+from models.wording import message_for
+
+VERSIONS_PER_OFFSET = 64
+SNAP_M = 150.0
+FACTOR_NAMES = tuple(factor.name for factor in FACTORS)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A message, or one fix of it, that cannot be used."""
+
+    message_index: int
+    reason: str
+    detail: str
+
+
+@dataclass
+class FixCounts:
+    """What became of the fixes of a block."""
+
+    fixes: int = 0
+    late: int = 0
+    duplicate: int = 0
+    out_of_order: int = 0
+    matched: int = 0
+    off_network: int = 0
+    distance_m: float = math.nan  # mean over the matched
+    probability: float = math.nan
+    newest_ts: float = 0.0
+    ages_of: F64 = field(default_factory=lambda: np.zeros(0))  # event times, for the latency histogram
+
+
+@dataclass
+class Step:
+    """What follows from one call: updates to send and messages to put aside."""
+
+    updates: list[RouteUpdate] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    counts: FixCounts = field(default_factory=FixCounts)
+    decisions: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+    settled_nodes: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)  # by kernel
+
+    def count(self, counter: dict[str, int], name: str) -> None:
+        counter[name] = counter.get(name, 0) + 1
+
+    def problem(self, message_index: int, reason: str, detail: str) -> None:
+        self.problems.append(Problem(message_index, reason, detail))
+
+    def add(self, other: Step) -> None:
+        """Append what followed from a later call (its fixes are not added: only records come singly)."""
+        self.updates += other.updates
+        self.problems += other.problems
+        self.settled_nodes += other.settled_nodes
+        for mine, others in ((self.decisions, other.decisions), (self.failed, other.failed)):
+            for name, n in others.items():
+                mine[name] = mine.get(name, 0) + n
+        for kernel, seconds in other.seconds.items():
+            self.seconds[kernel] = self.seconds.get(kernel, 0.0) + seconds
+
+
+class Walking:
+    """The walkers of one partition, on one network at a time."""
+
+    def __init__(
+        self,
+        partition: int,
+        network: Network,
+        state: WalkerState,
+        policy: Policy | None = None,
+        *,
+        ingest_only: bool = False,
+    ) -> None:
+        self.partition = partition
+        self.network = network
+        self.state = state
+        self.policy = policy or Policy()
+        self.ingest_only = ingest_only
+        self.dirty: NDArray[np.bool_] = np.zeros(state.bucket_count, np.bool_)
+        self._space = SearchSpace(network.graph)
+        self._arrays = match_arrays(network.graph)
+        self._geometry = route_geometry(network.graph)
+        self._match = MatchParameters()
+
+    # ---- fixes
+
+    def take_fixes(
+        self, values: Sequence[bytes | None], offsets: Sequence[int], contained: I64
+    ) -> Step:
+        """Fold a block of `gps-fixes` values with their offsets in.
+
+        `contained` (buckets,): for each bucket the offset up to which it holds fixes already.
+        """
+        step = Step()
+        started = time.perf_counter()
+        columns, bad = parse_fixes(values)
+        step.problems = [_problem(one) for one in bad]
+        slot = self.state.slots(columns.devices)[columns.device_index]
+        offset = np.asarray(offsets, np.int64)[columns.message_index]
+        fresh = offset >= contained[self.state.bucket[slot]]
+        if not fresh.all():
+            columns = _rows(columns, fresh)
+            slot, offset = slot[fresh], offset[fresh]
+        started = _lap(step, "parse", started)
+        if len(slot) == 0:
+            return step
+        kind = np.empty(len(slot), np.uint8)
+        classify_fixes(self.state.windows, slot, columns.ts, kind)
+        accuracy = columns.accuracy_m.astype(np.float32)
+        if self.ingest_only:
+            off_network = np.zeros(len(slot), np.uint8)
+            fold_fixes(
+                self.state.windows, slot, kind, columns.ts, columns.lat, columns.lon, accuracy, off_network
+            )
+            _lap(step, "windows", started)
+        else:
+            matched = match_fixes(
+                self._arrays, self.state.matches, slot, kind, columns.ts, columns.lat, columns.lon, accuracy,
+                self._match,
+            )  # fmt: skip
+            started = _lap(step, "match", started)
+            fold_fixes(
+                self.state.windows, slot, kind, columns.ts, columns.lat, columns.lon, accuracy,
+                matched.off_network,
+            )  # fmt: skip
+            started = _lap(step, "windows", started)
+            self._advance(step, columns, slot, offset, kind, matched)
+            _count_matches(step.counts, kind, matched)
+        self.dirty[self.state.bucket[slot]] = True
+        _count_fixes(step.counts, kind, columns.ts)
+        return step
+
+    def _advance(
+        self, step: Step, columns: FixColumns, slot: I32, offset: I64, kind: NDArray[np.uint8], matched: MatchResult
+    ) -> None:
+        fixes = MatchedFixes(
+            slot, kind == IN_ORDER, columns.ts, columns.lat, columns.lon, columns.accuracy_m,
+            matched.edge, matched.fraction,
+        )  # fmt: skip
+        capacity = len(self.state.bucket)
+        next_fix = np.zeros(capacity, np.int64)
+        decision = np.zeros(capacity, np.uint8)
+        at = np.full(capacity, -1, np.int64)
+        while True:
+            started = time.perf_counter()
+            advance_fixes(
+                self.state.trips, self.state.routes(), self._geometry, fixes, self.policy, next_fix, decision, at
+            )
+            started = _lap(step, "trips", started)
+            stopped = np.flatnonzero(decision)
+            if len(stopped) == 0:
+                return
+            # by the fix that caused it, so that the order of updates does not depend on slots
+            for s in stopped[np.argsort(at[stopped], kind="stable")].tolist():
+                i = int(at[s])
+                version = (int(offset[i]) + 1) * VERSIONS_PER_OFFSET
+                self._decide(step, s, int(decision[s]), float(columns.ts[i]), version)
+            decision[:] = trips.NONE
+            _lap(step, "search", started)
+
+    def _decide(self, step: Step, s: int, decision: int, ts: float, version: int) -> None:
+        step.count(step.decisions, trips.REASONS[decision])
+        if decision == trips.ARRIVE:
+            self._finish(step, s, trips.ARRIVED, decision, ts, version)
+        else:
+            self._replan(step, s, decision, ts, version)
+
+    # ---- requests and ratings
+
+    def take_request(self, device: bytes, request: RouteRequest, offset: int, message_index: int) -> Step:
+        """Start a trip, or stop the one under way."""
+        step = Step()
+        s = self.state.slot(device)
+        self.dirty[self.state.bucket[s]] = True
+        if request.kind == "stop":
+            if self.state.trips["status"][s] == trips.ACTIVE:
+                self._finish(step, s, trips.STOPPED, trips.END, request.ts, 0)
+            return step
+        try:
+            self._start(step, s, request, offset)
+        except (BadInput, NoCandidate, NoRoute) as error:
+            step.problem(message_index, _reason(error), str(error))
+            step.count(step.failed, _reason(error))
+        return step
+
+    def _start(self, step: Step, s: int, request: RouteRequest, offset: int) -> None:
+        assert request.lat is not None and request.lon is not None  # what decode has checked
+        graph = self.network.graph
+        start = snap(graph, request.lat, request.lon, SNAP_M)
+        dest = None
+        if request.kind == "to":
+            assert request.dest_lat is not None and request.dest_lon is not None
+            dest = snap(graph, request.dest_lat, request.dest_lon, SNAP_M)
+        trip = np.zeros((), self.state.trips.dtype)
+        trip["taste"] = np.nan
+        for name, weight in (request.taste or {}).items():
+            if name not in FACTOR_NAMES:
+                raise BadRecord("unknown_factor", f"{name!r} is none of {', '.join(FACTOR_NAMES)}")
+            trip["taste"][FACTOR_NAMES.index(name)] = weight
+        trip["request_offset"] = offset
+        trip["started_ts"] = request.ts
+        trip["kind"] = trips.KIND_TO if dest is not None else trips.KIND_LOOP
+        trip["status"] = trips.ACTIVE
+        trip["wanted_m"] = request.length_m or 0.0
+        trip["wanted_s"] = request.duration_s or 0.0
+        trip["home_edge"], trip["home_fraction"] = start.edge, start.fraction
+        trip["dest_edge"], trip["dest_fraction"] = (dest.edge, dest.fraction) if dest else (-1, 0.0)
+        trip["matched_edge"] = -1
+        trip["speed_mps"] = self.policy.reference_mps
+        wish = self._wish(trip)
+        planned = self._plan(step, wish, start)
+        step.count(step.decisions, "requested")
+        self.state.trips[s] = trip
+        self._take_route(s, planned, 0.0)
+        step.updates.append(self._update(s, planned, trips.REQUESTED, request.ts, 1, None, None))
+
+    def take_rating(self, device: bytes, rating: Rating) -> Step:
+        """A dislike of the route under way gets another one."""
+        step = Step()
+        s = self.state.slot_of.get(device)
+        if s is None or self.state.trips["status"][s] != trips.ACTIVE:
+            return step
+        current = self._trip_id(s)
+        if rating.proposal != current and not rating.proposal.startswith(current + ":"):
+            return step
+        if rating.verdict == "dislike" or (isinstance(rating.verdict, int) and rating.verdict <= 2):
+            self.dirty[self.state.bucket[s]] = True
+            step.count(step.decisions, "disliked")
+            self._replan(step, s, trips.DISLIKED, rating.ts, 0)
+        return step
+
+    # ---- planning
+
+    def _wish(self, trip: NDArray[np.void] | np.void) -> Wish:
+        taste = {
+            name: float(weight)
+            for name, weight in zip(FACTOR_NAMES, trip["taste"], strict=True)
+            if not math.isnan(weight)
+        }
+        dest = None
+        if trip["kind"] == trips.KIND_TO:
+            dest = Place(int(trip["dest_edge"]), float(trip["dest_fraction"]))
+        return Wish(
+            kind="to" if dest is not None else "loop",
+            home=Place(int(trip["home_edge"]), float(trip["home_fraction"])),
+            dest=dest,
+            length_m=float(trip["wanted_m"]) or None,
+            duration_s=float(trip["wanted_s"]) or None,
+            taste=taste,
+        )
+
+    def _plan(
+        self, step: Step, wish: Wish, start: Place, *, avoid: I32 | None = None, walked_m: float = 0.0
+    ) -> Planned:
+        planned = plan(self.network, wish, start, avoid_edges=avoid, walked_m=walked_m, space=self._space)
+        step.settled_nodes += self._space.settled
+        return planned
+
+    def _replan(self, step: Step, s: int, decision: int, ts: float, version: int) -> None:
+        """Search from where the walker will be when the update arrives, and take the new route."""
+        trip = self.state.trips[s]
+        old = self.state.route_edges(s)
+        try:
+            start, keep_m = self._predicted(s, decision)
+            planned = self._plan(
+                step,
+                self._wish(trip),
+                start,
+                avoid=old if decision == trips.DISLIKED else None,
+                walked_m=float(trip["walked_m"]),
+            )
+        except (BadInput, NoCandidate, NoRoute) as error:
+            step.count(step.failed, _reason(error))
+            return
+        if decision == trips.LATE and planned.duration_s >= self._remaining_s(s):
+            return  # nothing shorter: the walker keeps what they have
+        version = max(version, int(trip["version"]) + 1)
+        self._take_route(s, planned, keep_m)
+        step.updates.append(self._update(s, planned, decision, ts, version, None, None))
+
+    def _remaining_s(self, s: int) -> float:
+        trip = self.state.trips[s]
+        left = max(0.0, float(trip["route_m"] - trip["progress_m"]))
+        return float(trip["route_s"]) * left / max(float(trip["route_m"]), 1.0)
+
+    def _predicted(self, s: int, decision: int) -> tuple[Place, float]:
+        """Where a new route should begin, and how much of the client's route is kept up to there."""
+        trip = self.state.trips[s]
+        graph = self.network.graph
+        ahead_m = float(trip["speed_mps"]) * self.policy.reaction_s
+        base = float(trip["base_m"])
+        if decision == trips.OFF_ROUTE:
+            edge = int(trip["matched_edge"])
+            if edge >= 0:
+                length = float(graph.length_m[edge])
+                fraction = min(1.0, float(trip["matched_fraction"]) + ahead_m / max(length, 1.0))
+                return Place(edge, fraction), base + float(trip["progress_m"])
+            place = snap(graph, float(trip["last_lat"]), float(trip["last_lon"]), SNAP_M)
+            return place, base + float(trip["progress_m"])
+        at = min(float(trip["progress_m"]) + ahead_m, float(trip["route_m"]))
+        routes = self.state.routes()
+        first, size = int(routes.first[s]), int(routes.size[s])
+        starts = routes.start_m[first : first + size]
+        j = int(np.clip(np.searchsorted(starts, at, side="right") - 1, 0, size - 1))
+        edge = int(routes.edges[first + j])
+        fraction = (at - float(starts[j])) / max(float(graph.length_m[edge]), 1e-6)
+        return Place(edge, min(1.0, max(0.0, fraction))), base + at
+
+    def _take_route(self, s: int, planned: Planned, keep_m: float) -> None:
+        edges = planned.path.edges
+        lengths = self.network.graph.length_m[edges].astype(np.float64)
+        start_m = np.concatenate([[0.0], np.cumsum(lengths[:-1])]) - planned.path.start_fraction * lengths[0]
+        self.state.set_route(s, edges, start_m)
+        trip = self.state.trips[s]
+        trip["progress_m"] = 0.0
+        trip["route_idx"] = 0
+        trip["route_m"] = planned.length_m
+        trip["route_s"] = planned.duration_s
+        trip["start_fraction"] = planned.path.start_fraction
+        trip["end_fraction"] = planned.path.end_fraction
+        trip["base_m"] = keep_m
+        trip["off_since_ts"] = 0.0
+        trip["off_count"] = 0
+
+    def _finish(self, step: Step, s: int, status: int, decision: int, ts: float, version: int) -> None:
+        trip = self.state.trips[s]
+        trip["status"] = status
+        trip["version"] = max(version, int(trip["version"]) + 1)
+        self.state.set_route(s, np.zeros(0, np.int32), np.zeros(0))
+        reason = trips.REASONS[decision]
+        step.updates.append(
+            RouteUpdate(
+                device=self.state.devices[s].decode(),
+                trip=self._trip_id(s),
+                version=int(trip["version"]),
+                ts=ts,
+                reason=reason,
+                fix_ts=float(trip["last_ts"]) or None,
+                keep_m=float(trip["base_m"] + trip["progress_m"]),
+                eta=ts,
+                message=message_for(reason),
+            )
+        )
+
+    def _update(
+        self, s: int, planned: Planned, decision: int, ts: float, version: int, gain: float | None, why: str | None
+    ) -> RouteUpdate:
+        trip = self.state.trips[s]
+        trip["version"] = version
+        lat, lon = path_coordinates(self.network.graph, planned.path)
+        reason = trips.REASONS[decision]
+        return RouteUpdate(
+            device=self.state.devices[s].decode(),
+            trip=self._trip_id(s),
+            version=version,
+            ts=ts,
+            reason=reason,
+            fix_ts=float(trip["last_ts"]) or None,
+            keep_m=float(trip["base_m"]),
+            geometry=encode6(lat, lon),
+            length_m=planned.length_m,
+            duration_s=planned.duration_s,
+            eta=ts + planned.duration_s,
+            score={name: value for name, value in planned.exposures.items() if value > 0.0005},
+            gain=gain,
+            message=why or message_for(reason),
+        )
+
+    def _trip_id(self, s: int) -> str:
+        return f"{self.partition}-{int(self.state.trips['request_offset'][s])}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, BadRecord):
+        return error.reason
+    return {NoCandidate: "no_candidate", NoRoute: "no_route"}.get(type(error), "bad_request")
+
+
+def _problem(bad: BadValue) -> Problem:
+    where = f"fix {bad.fix_index}: " if bad.fix_index >= 0 else ""
+    return Problem(bad.message_index, bad.reason, where + bad.detail)
+
+
+def _rows(columns: FixColumns, keep: NDArray[np.bool_]) -> FixColumns:
+    return FixColumns(
+        columns.devices,
+        columns.device_index[keep],
+        columns.message_index[keep],
+        columns.ts[keep],
+        columns.lat[keep],
+        columns.lon[keep],
+        columns.accuracy_m[keep],
+        columns.speed_mps[keep],
+        columns.bearing_deg[keep],
+    )
+
+
+def _lap(step: Step, kernel: str, started: float) -> float:
+    now = time.perf_counter()
+    step.seconds[kernel] = step.seconds.get(kernel, 0.0) + now - started
+    return now
+
+
+def _count_fixes(counts: FixCounts, kind: NDArray[np.uint8], ts: F64) -> None:
+    counts.fixes = len(kind)
+    counts.late = int(np.count_nonzero(kind == LATE))
+    counts.duplicate = int(np.count_nonzero(kind == DUPLICATE))
+    counts.out_of_order = int(np.count_nonzero(kind == OUT_OF_ORDER))
+    counts.newest_ts = float(ts.max())
+    counts.ages_of = ts
+
+
+def _count_matches(counts: FixCounts, kind: NDArray[np.uint8], matched: MatchResult) -> None:
+    judged = kind == IN_ORDER
+    on = judged & (matched.off_network == 0)
+    counts.matched = int(np.count_nonzero(on))
+    counts.off_network = int(np.count_nonzero(judged)) - counts.matched
+    if counts.matched:
+        counts.distance_m = float(matched.distance_m[on].mean())
+        counts.probability = float(matched.probability[on].mean())

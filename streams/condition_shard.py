@@ -1,0 +1,94 @@
+"""The conditions agent's state behind its topics: reports to `models.conditions`, changes to edge-conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from geo.errors import BadRecord
+from geo.graph import Graph
+from models.conditions import Conditions
+from models.records import EdgeCondition, TrafficReport, WeatherReport, decode, encode
+from streams import metrics
+from streams.blocks import Block
+from streams.delivery import Outgoing, dead_letter
+from streams.event_clock import EventClock
+from streams.shards import Outcome
+from streams.topics import EDGE_CONDITIONS, TRAFFIC_REPORTS
+
+
+class ConditionShard:
+    """Implements `streams.shards.Shard` for the report topics; a bucket is one cell, edge or place."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._conditions = Conditions(graph)
+        self._clock = EventClock()
+        self._unsent: dict[str, bytes] = {}
+        self._unclean: set[str] = set()  # stored as unsent, sent since
+
+    def load(self, buckets: Mapping[str, bytes]) -> list[Outgoing]:
+        messages = []
+        for key, data in buckets.items():
+            size = int.from_bytes(data[:4], "little")
+            self._conditions.load(key, data[4 : 4 + size])
+            unsent = data[4 + size :]
+            if unsent:
+                self._clock.observe(decode(EdgeCondition, unsent).ts)
+                messages.append(Outgoing(EDGE_CONDITIONS, key.encode(), unsent))
+        self._conditions.clear_dirty()
+        return messages
+
+    def process(self, block: Block) -> Outcome:
+        outcome = Outcome()
+        kind = TrafficReport if block.topic == TRAFFIC_REPORTS else WeatherReport
+        for offset, key, value in zip(block.offsets, block.keys, block.values, strict=True):
+            if value is None:
+                continue
+            try:
+                report = decode(kind, value)
+            except BadRecord as error:
+                outcome.messages.append(
+                    dead_letter(
+                        block.topic, block.partition, offset, key, value, error.reason, error.detail
+                    )
+                )
+                continue
+            self._clock.observe(report.ts)
+            if isinstance(report, TrafficReport):
+                self._conditions.fold_traffic(report, offset)
+            else:
+                self._conditions.fold_weather(report, offset)
+        return self._changes(outcome)
+
+    def tick(self) -> Outcome:
+        """What the passing of time alone has changed: a closure began, a forecast's hour came."""
+        return self._changes(Outcome())
+
+    def _changes(self, outcome: Outcome) -> Outcome:
+        for condition in self._conditions.changed(self._clock.now()):
+            value = encode(condition)
+            self._unsent[condition.key] = value
+            outcome.write_ahead.add(condition.key)
+            outcome.messages.append(Outgoing(EDGE_CONDITIONS, condition.key.encode(), value))
+            metrics.CONDITIONS_SENT.labels("edge" if "/" in condition.key else "cell").inc()
+        return outcome
+
+    def dirty(self) -> set[str]:
+        return set(self._conditions.dirty_keys()) | self._unclean
+
+    def pack(self, name: str, positions: Mapping[str, int]) -> bytes | None:
+        state = self._conditions.pack(name)
+        unsent = self._unsent.get(name, b"")
+        if not state and not unsent:
+            return None
+        return len(state).to_bytes(4, "little") + state + unsent
+
+    def stored(self, names: Iterable[str]) -> None:
+        stored = set(names)
+        rest = [key for key in self._conditions.dirty_keys() if key not in stored]
+        self._conditions.clear_dirty()
+        self._conditions.mark_dirty(rest)
+        self._unclean -= stored
+        self._unclean |= stored & self._unsent.keys()
+
+    def sent(self) -> None:
+        self._unsent.clear()

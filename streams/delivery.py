@@ -1,0 +1,58 @@
+"""Sending to Kafka from a worker: nothing counts as sent until the broker has acknowledged it.
+
+Faust's own buffer logs a failed send and goes on, and its flush gives up early; so messages go straight to
+the driver's producer, and every delivery is awaited. A worker that cannot deliver stops with an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import faust
+
+from geo.errors import Unavailable
+from models.records import DeadLetter, encode
+from streams import metrics, topics
+
+DELIVERY_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One message to be sent; `partition` None lets the key decide (Kafka's murmur2)."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+
+
+async def deliver(app: faust.App, messages: Iterable[Outgoing]) -> None:
+    """Send `messages` in order and return once all are acknowledged; raises Unavailable otherwise."""
+    producer = await app.maybe_start_producer()
+    try:
+        futures = [
+            await producer.send(m.topic, m.key, m.value, m.partition, None, None) for m in messages
+        ]
+        if futures:
+            await asyncio.wait_for(asyncio.gather(*futures), DELIVERY_TIMEOUT_S)
+    except Exception as error:
+        raise Unavailable(f"Kafka did not take what was sent: {error!r}") from error
+
+
+def dead_letter(
+    topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None, reason: str, detail: str = ""
+) -> Outgoing:
+    """A value that cannot be used, as a message for `dead-letters`; counts it."""
+    metrics.DEAD_LETTERS.labels(topic, reason).inc()
+    letter = DeadLetter(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        reason=f"{reason}: {detail}"[:1000] if detail else reason,
+        value_b64=base64.b64encode(value or b"").decode(),
+    )
+    return Outgoing(topics.DEAD_LETTERS, key, encode(letter))

@@ -1,0 +1,76 @@
+"""What a process tells Prometheus: declared once, counted per block and never per event."""
+
+from __future__ import annotations
+
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+from streams.settings import Settings
+
+_LATENCY_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_WORK_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+FIXES = Counter("flaneur_fixes", "Fixes taken in, each counted once, whatever became of it")
+FIXES_LATE = Counter("flaneur_fixes_late", "Fixes older than their walker's watermark")
+FIXES_DUPLICATE = Counter("flaneur_fixes_duplicate", "Fixes whose device and event time were seen before")
+FIXES_OUT_OF_ORDER = Counter("flaneur_fixes_out_of_order", "Fixes that came late but within the grace")
+DEAD_LETTERS = Counter("flaneur_dead_letters", "Values put aside because they cannot be used", ["topic", "reason"])
+MESSAGES = Counter("flaneur_messages", "Messages taken in", ["topic"])
+
+BLOCKS = Counter("flaneur_blocks", "Blocks processed", ["topic"])
+BLOCK_MESSAGES = Histogram(
+    "flaneur_block_messages", "Messages in a block", buckets=(1, 4, 16, 64, 256, 1024, 4096, 8192, 16384)
+)
+BLOCK_SECONDS = Histogram("flaneur_block_seconds", "Processing of a block, sending included", buckets=_WORK_S)
+KERNEL_SECONDS = Counter("flaneur_kernel_seconds", "Time spent in kernels and searches", ["kernel"])
+
+FIX_AGE = Histogram(
+    "flaneur_fix_age_seconds", "From the fix's own time to the end of its block", buckets=_LATENCY_S
+)
+BROKER_AGE = Histogram(
+    "flaneur_broker_age_seconds", "From the broker's time of a message to the end of its block", buckets=_LATENCY_S
+)
+
+MATCHED = Counter("flaneur_fixes_matched", "Fixes by what the matcher found", ["state"])
+MATCH_DISTANCE = Gauge("flaneur_match_distance_m", "Mean distance of a block's matched fixes to their edge")
+MATCH_PROBABILITY = Gauge("flaneur_match_probability", "Mean probability of a block's matches")
+
+DECISIONS = Counter("flaneur_decisions", "Decisions by reason, before the search", ["reason"])
+ROUTE_UPDATES = Counter("flaneur_route_updates", "Route updates sent", ["reason"])
+REPLAN_FAILED = Counter("flaneur_replans_failed", "Searches that found no route", ["reason"])
+SETTLED_NODES = Counter("flaneur_search_settled_nodes", "Nodes settled by route searches")
+WALKERS = Gauge("flaneur_walkers", "Walkers whose state this worker holds")
+ACTIVE_TRIPS = Gauge("flaneur_active_trips", "Trips under way in this worker")
+
+CONDITIONS_VERSION = Gauge("flaneur_conditions_version", "Version of the costs in use")
+CONDITIONS_TS = Gauge("flaneur_conditions_timestamp_seconds", "Event time of the newest condition in use")
+CONDITIONS_SENT = Counter("flaneur_edge_conditions", "Edge conditions sent", ["kind"])
+WORLD_CHECK_SECONDS = Histogram(
+    "flaneur_world_check_seconds", "Re-scoring of all live routes after a change", buckets=_WORK_S
+)
+
+CHECKPOINT_SECONDS = Histogram("flaneur_checkpoint_seconds", "A checkpoint, delivery included", buckets=_WORK_S)
+CHECKPOINT_BYTES = Counter("flaneur_checkpoint_bytes", "Bytes written to changelogs")
+CHECKPOINT_TS = Gauge(
+    "flaneur_checkpoint_timestamp_seconds", "When a partition's newest checkpoint was delivered", ["table", "partition"]
+)
+LAG_MESSAGES = Gauge("flaneur_consumer_lag_messages", "Messages not yet processed", ["topic", "partition"])
+LAG_SECONDS = Gauge(
+    "flaneur_consumer_lag_seconds", "Age of the newest message processed while others wait", ["topic", "partition"]
+)
+REBALANCES = Counter("flaneur_rebalances", "Assignments of partitions")
+PARTITIONS = Gauge("flaneur_assigned_partitions", "Partitions that this worker owns", ["table"])
+HOLES_FOUND = Counter("flaneur_holes_found", "Blocks that did not begin where the checkpoint ends", ["topic"])
+HOLES_HEALED = Counter("flaneur_holes_healed", "Holes closed by seeking back", ["topic"])
+OFFSETS_LOST = Counter("flaneur_offsets_lost", "Offsets that the broker no longer has", ["topic"])
+RECOVERED_BUCKETS = Counter("flaneur_recovered_buckets", "Buckets taken from a changelog", ["table"])
+BAD_BUCKETS = Counter("flaneur_bad_buckets", "Buckets of a changelog that could not be read", ["table"])
+ONLINE_STORE_ERRORS = Counter("flaneur_online_store_errors", "Failed writes to the online store")
+ONLINE_STORE_KEYS = Counter("flaneur_online_store_keys", "Keys written to the online store", ["entity"])
+
+
+def serve(settings: Settings) -> WSGIServer:
+    """Serve this process's metrics on its own thread; returns the server, whose port may have been 0."""
+    server, _ = start_http_server(settings.metrics_port, settings.metrics_host)
+    return server

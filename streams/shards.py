@@ -1,0 +1,280 @@
+"""Runs the partitions of a worker: blocks in order, checkpoints, recovery, hand-over.
+
+A `Shard` is the state of one partition with its logic, free of Kafka. `Shards` owns those of the partitions
+assigned to this worker and keeps four promises:
+
+- a block is processed only if it begins where the state ends; on a hole the consumer seeks back;
+- what is decided is in a delivered bucket before it is sent, and is sent again after a crash, with the same id;
+- offsets are committed only behind a delivered checkpoint;
+- when partitions are taken away they are checkpointed and forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import faust
+from faust.types import TP
+
+from streams import metrics
+from streams.blocks import Block, BlockConsumer
+from streams.checkpoints import CheckpointTable
+from streams.delivery import Outgoing, deliver
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+EXIT_LEASE_LOST = 75  # EX_TEMPFAIL: start me again
+
+
+@dataclass
+class Outcome:
+    """What came of a block: messages to send, and the buckets that must be stored before they are."""
+
+    messages: list[Outgoing] = field(default_factory=list)
+    write_ahead: set[str] = field(default_factory=set)
+
+
+class Shard(Protocol):
+    """The state of one partition and what it does with blocks; no Kafka, no clock."""
+
+    def load(self, buckets: Mapping[str, bytes]) -> list[Outgoing]:
+        """Take recovered buckets in; returns what may not have been sent before the crash."""
+
+    def process(self, block: Block) -> Outcome:
+        """Fold a block in. A block that was partly contained before is skipped as far as it was."""
+
+    def dirty(self) -> set[str]:
+        """Names of the buckets that changed since they were last stored."""
+
+    def pack(self, name: str, positions: Mapping[str, int]) -> bytes | None:
+        """A bucket's bytes, containing everything before `positions`; None if it is gone."""
+
+    def stored(self, names: Iterable[str]) -> None:
+        """These buckets are delivered."""
+
+    def sent(self) -> None:
+        """All messages returned so far are delivered."""
+
+
+@dataclass
+class _Owned:
+    shard: Shard
+    positions: dict[str, int]  # next offset to process, by topic
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    committed: dict[str, int] = field(default_factory=dict)
+    sought: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # topic -> expected, first, times
+    checkpoint_at: float = field(default_factory=time.monotonic)
+
+
+class Shards:
+    """The shards of one kind that this worker owns."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        settings: Settings,
+        table: CheckpointTable,
+        topics: tuple[str, ...],
+        make_shard: Callable[[int], Shard],
+        ready: asyncio.Event,
+    ) -> None:
+        self.app = app
+        self.settings = settings
+        self.table = table
+        self.topics = topics
+        self._make_shard = make_shard
+        self._ready = ready
+        self.owned: dict[int, _Owned] = {}
+        self._opening = asyncio.Lock()
+        self._lease_at = time.monotonic()
+
+    # ---- blocks
+
+    async def take(self, block: Block) -> None:
+        """Process one block of one of the topics; returns when everything that follows from it is sent."""
+        await self._ready.wait()
+        owned = await self.open(block.partition)
+        async with owned.lock:
+            if self.owned.get(block.partition) is not owned:
+                return  # handed over while waiting
+            part = await self._contiguous(owned, block)
+            if part is None:
+                return
+            started = time.perf_counter()
+            outcome = owned.shard.process(part)
+            owned.positions[part.topic] = part.next_offset
+            await self.emit(owned, part.partition, outcome)
+            metrics.BLOCKS.labels(part.topic).inc()
+            metrics.BLOCK_MESSAGES.observe(len(part))
+            metrics.MESSAGES.labels(part.topic).inc(len(part))
+            metrics.BLOCK_SECONDS.observe(time.perf_counter() - started)
+
+    async def emit(self, owned: _Owned, partition: int, outcome: Outcome) -> None:
+        """Store the buckets that the messages follow from, then send the messages. The lock must be held."""
+        if outcome.write_ahead:
+            await self._store(owned, partition, outcome.write_ahead, with_offsets=False)
+        if outcome.messages:
+            await deliver(self.app, outcome.messages)
+            owned.shard.sent()
+
+    async def _contiguous(self, owned: _Owned, block: Block) -> Block | None:
+        """The part of `block` that was not processed yet; None if there is none, or if it must wait."""
+        expected = owned.positions[block.topic]
+        if block.next_offset <= expected:
+            return None
+        if block.first_offset <= expected:
+            owned.sought.pop(block.topic, None)
+            return block.since(expected)
+        metrics.HOLES_FOUND.labels(block.topic).inc()
+        tp = TP(block.topic, block.partition)
+        earliest = (await self._consumer.earliest_offsets(tp)).get(tp) or 0
+        if earliest > expected:
+            metrics.OFFSETS_LOST.labels(block.topic).inc(earliest - expected)
+            log.error(
+                "%s/%d: the broker no longer has offsets %d to %d: its retention is shorter than this"
+                " worker was away",
+                block.topic, block.partition, expected, earliest - 1,
+            )  # fmt: skip
+            expected = owned.positions[block.topic] = earliest
+            if block.first_offset <= expected:
+                return block.since(expected)
+        was_expected, was_first, times = owned.sought.get(block.topic, (-1, -1, 0))
+        if was_expected == expected and was_first == block.first_offset:
+            times += 1
+        else:
+            times = 0
+        if times >= 3:
+            # sought back to the same place again and again: no message lies between (transaction markers)
+            owned.sought.pop(block.topic, None)
+            return block
+        owned.sought[block.topic] = (expected, block.first_offset, times)
+        log.warning(
+            "%s/%d: a block begins at %d, %d is next: seeking back",
+            block.topic, block.partition, block.first_offset, expected,
+        )  # fmt: skip
+        await self.app.consumer.seek(tp, expected)
+        metrics.HOLES_HEALED.labels(block.topic).inc()
+        return None
+
+    @property
+    def _consumer(self) -> BlockConsumer:
+        consumer = self.app.consumer
+        assert isinstance(consumer, BlockConsumer)
+        return consumer
+
+    # ---- opening and handing over
+
+    async def open(self, partition: int) -> _Owned:
+        """The shard of an assigned partition, from its checkpoint if it is not open yet."""
+        owned = self.owned.get(partition)
+        if owned is not None:
+            return owned
+        async with self._opening:
+            owned = self.owned.get(partition)
+            if owned is not None:
+                return owned
+            offsets, buckets = self.table.read(partition)
+            shard = self._make_shard(partition)
+            unsent = shard.load(buckets)
+            metrics.RECOVERED_BUCKETS.labels(self.table.name).inc(len(buckets))
+            positions: dict[str, int] = {}
+            tps = [TP(topic, partition) for topic in self.topics]
+            earliest = await self._consumer.earliest_offsets(*tps)
+            for tp in tps:
+                known = None if offsets is None else offsets.get(tp.topic)
+                positions[tp.topic] = known if known is not None else (earliest.get(tp) or 0)
+            owned = _Owned(shard, positions)
+            if unsent:
+                await deliver(self.app, unsent)
+                shard.sent()
+            self.owned[partition] = owned
+            log.info("%s/%d opened at %s", self.table.name, partition, positions)
+        self._count()
+        return owned
+
+    async def open_assigned(self) -> None:
+        """Open every partition that was assigned, whether or not a block comes."""
+        await self._ready.wait()
+        metrics.REBALANCES.inc()
+        mine = {tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.topics[0]}
+        for partition in sorted(mine):
+            await self.open(partition)
+
+    async def hand_over(self, partitions: Iterable[int]) -> None:
+        """Checkpoint and forget partitions that are being taken away."""
+        lost = [partition for partition in partitions if partition in self.owned]
+        for partition in lost:
+            owned = self.owned[partition]
+            async with owned.lock:
+                await self._checkpoint(owned, partition)
+                del self.owned[partition]
+        self.table.purge(partitions)
+        self._consumer.forget({TP(topic, partition) for topic in self.topics for partition in partitions})
+        self._count()
+
+    def _count(self) -> None:
+        metrics.PARTITIONS.labels(self.table.name).set(len(self.owned))
+
+    # ---- checkpoints
+
+    async def checkpoint_all(self) -> None:
+        """Checkpoint every shard that changed since its last checkpoint."""
+        for partition, owned in list(self.owned.items()):
+            async with owned.lock:
+                if self.owned.get(partition) is owned:
+                    await self._checkpoint(owned, partition)
+
+    def renew_lease(self) -> None:
+        """To be called from the loop several times a second; see `_check_lease`."""
+        self._lease_at = time.monotonic()
+
+    def _check_lease(self) -> None:
+        """A process that was stopped for longer than its session no longer owns anything: it must not write.
+
+        The loop renews the lease all the time; if it has not for a whole session, the broker has given the
+        partitions to others.
+        """
+        if time.monotonic() - self._lease_at > self.settings.session_timeout_s:
+            log.critical("this process stood still for longer than its session: leaving without writing")
+            os._exit(EXIT_LEASE_LOST)
+
+    async def _checkpoint(self, owned: _Owned, partition: int) -> None:
+        names = owned.shard.dirty()
+        if not names and owned.committed == owned.positions:
+            return
+        await self._store(owned, partition, names, with_offsets=True)
+
+    async def _store(self, owned: _Owned, partition: int, names: set[str], *, with_offsets: bool) -> None:
+        self._check_lease()
+        started = time.perf_counter()
+        positions = dict(owned.positions)
+        packed = {name: owned.shard.pack(name, positions) for name in sorted(names)}
+        await self.table.write(partition, packed, positions if with_offsets else None)
+        owned.shard.stored(packed)
+        if with_offsets:
+            owned.committed = positions
+            for topic, offset in positions.items():
+                self._consumer.checkpointed(TP(topic, partition), offset)
+            owned.checkpoint_at = time.monotonic()
+            metrics.CHECKPOINT_TS.labels(self.table.name, str(partition)).set(time.time())
+        metrics.CHECKPOINT_SECONDS.observe(time.perf_counter() - started)
+
+    # ---- lag
+
+    def measure_lag(self) -> int:
+        """Set the lag metrics; returns the messages that wait in all partitions."""
+        total = 0
+        for partition, owned in self.owned.items():
+            for topic, position in owned.positions.items():
+                highwater = self.app.consumer.highwater(TP(topic, partition))
+                lag = max(0, (highwater or 0) - position)
+                metrics.LAG_MESSAGES.labels(topic, str(partition)).set(lag)
+                total += lag
+        return total

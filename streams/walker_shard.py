@@ -1,0 +1,165 @@
+"""The walkers of one partition behind their topics: blocks to `models.walking`, its answers to messages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+
+from geo.errors import BadRecord
+from geo.network import Network
+from models.records import Rating, RouteRequest, decode, encode
+from models.walker_state import WalkerState
+from models.walking import FixCounts, Step, Walking
+from streams import metrics
+from streams.blocks import Block
+from streams.delivery import Outgoing, dead_letter
+from streams.settings import Settings
+from streams.shards import Outcome
+from streams.topics import DEVICE_TOPICS, GPS_FIXES, RATINGS, ROUTE_REQUESTS, ROUTE_UPDATES
+
+log = logging.getLogger(__name__)
+
+
+class WalkerShard:
+    """Implements `streams.shards.Shard` for the topics keyed by device."""
+
+    def __init__(self, partition: int, settings: Settings, network: Network) -> None:
+        self.partition = partition
+        state = WalkerState(settings.buckets, graph_checksum(network), DEVICE_TOPICS)
+        self.walking = Walking(partition, network, state, ingest_only=settings.ingest_only)
+        self._contained = {topic: np.zeros(settings.buckets, np.int64) for topic in DEVICE_TOPICS}
+        self._unsent: dict[int, list[tuple[bytes, bytes]]] = {}
+
+    # ---- checkpoints
+
+    def load(self, buckets: Mapping[str, bytes]) -> list[Outgoing]:
+        state = self.walking.state
+        messages: list[Outgoing] = []
+        for name, data in buckets.items():
+            bucket = int(name)
+            if bucket >= state.bucket_count:
+                raise BadRecord("bad_checkpoint", f"bucket {bucket}: BUCKETS was larger when it was written")
+            packed = state.load_bucket(bucket, data)
+            for topic, offset in packed.contained.items():
+                self._contained[topic][bucket] = offset
+            if packed.routes_dropped:
+                log.warning("%d trips dropped: they were planned on another graph", packed.routes_dropped)
+            messages.extend(self._outgoing(device, update) for device, update in packed.updates)
+        return messages
+
+    def dirty(self) -> set[str]:
+        return {str(bucket) for bucket in np.flatnonzero(self.walking.dirty)}
+
+    def pack(self, name: str, positions: Mapping[str, int]) -> bytes | None:
+        bucket = int(name)
+        return self.walking.state.pack_bucket(bucket, dict(positions), self._unsent.get(bucket, []))
+
+    def stored(self, names: Iterable[str]) -> None:
+        for name in names:
+            # a bucket that still says «unsent» must be written once more when that is no longer true
+            self.walking.dirty[int(name)] = int(name) in self._unsent
+
+    def sent(self) -> None:
+        self._unsent.clear()
+
+    # ---- blocks
+
+    def process(self, block: Block) -> Outcome:
+        take = {GPS_FIXES: self._fixes, ROUTE_REQUESTS: self._requests, RATINGS: self._ratings}[block.topic]
+        return self._outcome(take(block), block)
+
+    def change_world(self, network: Network) -> Outcome:
+        """Re-score all live routes on a new network; reroute those it makes worse."""
+        started = time.perf_counter()
+        outcome = self._outcome(self.walking.change_world(network), None)
+        metrics.WORLD_CHECK_SECONDS.observe(time.perf_counter() - started)
+        return outcome
+
+    def _fixes(self, block: Block) -> Step:
+        step = self.walking.take_fixes(block.values, block.offsets, self._contained[GPS_FIXES])
+        _count(step.counts)
+        now = time.time()
+        metrics.BROKER_AGE.observe(max(0.0, now - block.timestamps_ms[-1] / 1000.0))
+        if step.counts.newest_ts:
+            metrics.FIX_AGE.observe(max(0.0, now - step.counts.newest_ts))
+        return step
+
+    def _requests(self, block: Block) -> Step:
+        def take(device: bytes, record: RouteRequest, offset: int, i: int) -> Step:
+            return self.walking.take_request(device, record, offset, i)
+
+        return self._records(block, RouteRequest, take)
+
+    def _ratings(self, block: Block) -> Step:
+        def take(device: bytes, record: Rating, offset: int, i: int) -> Step:
+            return self.walking.take_rating(device, record)
+
+        return self._records(block, Rating, take)
+
+    def _records(self, block: Block, kind: type, take: Callable[..., Step]) -> Step:
+        """One record a message; what a bucket contains already is skipped."""
+        total = Step()
+        for i, (offset, value) in enumerate(zip(block.offsets, block.values, strict=True)):
+            if value is None:
+                continue
+            try:
+                record = decode(kind, value)
+                device = record.device.encode()
+                bucket = self.walking.state.bucket_of(device)
+                if offset < self._contained[block.topic][bucket]:
+                    continue
+                total.add(take(device, record, offset, i))
+            except BadRecord as error:
+                total.problem(i, error.reason, error.detail)
+        return total
+
+    def _outcome(self, step: Step, block: Block | None) -> Outcome:
+        outcome = Outcome()
+        for problem in step.problems:
+            assert block is not None
+            i = problem.message_index
+            outcome.messages.append(
+                dead_letter(
+                    block.topic, block.partition, block.offsets[i], block.keys[i], block.values[i],
+                    problem.reason, problem.detail,
+                )
+            )  # fmt: skip
+        for update in step.updates:
+            device = update.device.encode()
+            value = encode(update)
+            bucket = self.walking.state.bucket_of(device)
+            self._unsent.setdefault(bucket, []).append((device, value))
+            outcome.write_ahead.add(str(bucket))
+            outcome.messages.append(self._outgoing(device, value))
+            metrics.ROUTE_UPDATES.labels(update.reason).inc()
+        for reason, n in step.decisions.items():
+            metrics.DECISIONS.labels(reason).inc(n)
+        for reason, n in step.failed.items():
+            metrics.REPLAN_FAILED.labels(reason).inc(n)
+        for kernel, seconds in step.seconds.items():
+            metrics.KERNEL_SECONDS.labels(kernel).inc(seconds)
+        metrics.SETTLED_NODES.inc(step.settled_nodes)
+        return outcome
+
+    def _outgoing(self, device: bytes, update: bytes) -> Outgoing:
+        return Outgoing(ROUTE_UPDATES, device, update, self.partition)
+
+
+def graph_checksum(network: Network) -> int:
+    """The first 32 bits of the graph's checksum: edges of another graph mean something else."""
+    return int(str(network.graph.meta["checksum"])[:8], 16)
+
+
+def _count(counts: FixCounts) -> None:
+    metrics.FIXES.inc(counts.fixes)
+    metrics.FIXES_LATE.inc(counts.late)
+    metrics.FIXES_DUPLICATE.inc(counts.duplicate)
+    metrics.FIXES_OUT_OF_ORDER.inc(counts.out_of_order)
+    metrics.MATCHED.labels("on_network").inc(counts.matched)
+    metrics.MATCHED.labels("off_network").inc(counts.off_network)
+    if counts.matched:
+        metrics.MATCH_DISTANCE.set(counts.distance_m)
+        metrics.MATCH_PROBABILITY.set(counts.probability)
