@@ -1,0 +1,38 @@
+"""Honest walking time: reference pace, slope, surface, stairs. Taste never bends it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+REFERENCE_MPS = 1.35  # on a flat, paved way
+FERRY_MPS = 2.8  # 10 km/h, where the ferry's timetable is not tagged
+STEPS_FACTOR = 2.0  # Fujiyama & Tyler 2010: stairs are walked at about half the level speed
+MAX_SLOPE = 0.6  # beyond that Tobler's exponent says hours for metres
+
+# how much longer a stretch takes than on pavement
+SURFACE_FACTORS = {
+    "cobblestone": 1.05, "unhewn_cobblestone": 1.1, "gravel": 1.1, "pebblestone": 1.15, "grass": 1.1,
+    "ground": 1.05, "dirt": 1.05, "earth": 1.05, "mud": 1.4, "sand": 1.5, "rock": 1.3, "woodchips": 1.1,
+    "snow": 1.4, "ice": 1.4,
+}  # fmt: skip
+
+
+def tobler_factor(slope: float) -> float:
+    """How much longer a metre takes on `slope` (rise over run, negative downhill) than on the flat.
+
+    Tobler, "Three presentations on geographical analysis and modeling", NCGIA report 93-1 (1993):
+    speed = 6 km/h × exp(-3.5 |slope + 0.05|).
+    """
+    clamped = max(-MAX_SLOPE, min(MAX_SLOPE, slope))
+    return math.exp(3.5 * (abs(clamped + 0.05) - 0.05))
+
+
+def walking_s(length_m: float, tags: Mapping[str, str], road_class: str, slope: float = 0.0) -> float:
+    """Seconds that a stretch of a way with these tags takes; `slope` as for `tobler_factor`."""
+    if road_class == "ferry":
+        return length_m / FERRY_MPS
+    factor = SURFACE_FACTORS.get(tags.get("surface", ""), 1.0)
+    if road_class in ("steps", "escalator"):
+        factor = STEPS_FACTOR
+    return length_m / REFERENCE_MPS * factor * tobler_factor(slope)
