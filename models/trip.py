@@ -44,6 +44,7 @@ TRIP_STATE = np.dtype(
         ("off_since_ts", np.float64),  # 0: on the route
         ("rerouted_ts", np.float64),
         ("late_ts", np.float64),
+        ("switched_ts", np.float64),  # when a change of the world last moved the route
         ("progress_m", np.float64),  # along the stored route
         ("route_m", np.float64),  # length of the stored route
         ("route_s", np.float64),  # its honest duration
@@ -87,6 +88,10 @@ class Policy(NamedTuple):
     late_again_s: float = 300.0
     reference_mps: float = 1.35
     reaction_s: float = 3.0
+    worse_share: float = 0.01  # a change of the world is looked into when it costs at least so much
+    gain_margin: float = 0.05  # and answered when another way is better by so much
+    again_s: float = 300.0  # within that time of the last such answer only
+    again_margin: float = 0.25  # when it is better by so much: no flip-flop
 
 
 class RouteGeometry(NamedTuple):
@@ -101,9 +106,7 @@ class RouteGeometry(NamedTuple):
 
 def route_geometry(graph: Graph) -> RouteGeometry:
     """The arrays of `graph` that `advance_fixes` reads."""
-    return RouteGeometry(
-        graph.shape_first, graph.shape_lat, graph.shape_lon, graph.length_m, graph.reverse
-    )
+    return RouteGeometry(graph.shape_first, graph.shape_lat, graph.shape_lon, graph.length_m, graph.reverse)
 
 
 class Routes(NamedTuple):

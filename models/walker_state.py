@@ -9,8 +9,9 @@ decided since the last checkpoint (so that none is lost between deciding and sen
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from geo.errors import BadRecord
 from geo.matching import MATCH_STATE
 from geo.windows import WINDOW_STATE
-from models.trip import TRIP_STATE, Routes
+from models.trip import ACTIVE, TRIP_STATE, Routes
 
 _MAGIC = b"FLW1"
 _HEADER = np.dtype(
@@ -39,7 +40,9 @@ class PackedBucket:
 class WalkerState:
     """Growable columns of walkers, their routes, and the buckets they belong to."""
 
-    def __init__(self, buckets: int, graph_checksum: int, topics: tuple[str, ...], capacity: int = 1024) -> None:
+    def __init__(
+        self, buckets: int, graph_checksum: int, topics: tuple[str, ...], capacity: int = 1024
+    ) -> None:
         self.bucket_count = buckets
         self.graph_checksum = graph_checksum
         self.topics = topics
@@ -103,9 +106,7 @@ class WalkerState:
         first = int(self._route_first[slot])
         return self._arena_edges[first : first + int(self._route_size[slot])].copy()
 
-    def set_route(
-        self, slot: int, edges: NDArray[np.int32], start_m: NDArray[np.float64]
-    ) -> None:
+    def set_route(self, slot: int, edges: NDArray[np.int32], start_m: NDArray[np.float64]) -> None:
         """Store a walker's route; `start_m` is where each edge begins along it."""
         n = len(edges)
         self._route_size[slot] = 0
@@ -137,13 +138,14 @@ class WalkerState:
     def pack_bucket(
         self, bucket: int, contained: dict[str, int], updates: list[tuple[bytes, bytes]]
     ) -> bytes:
-        """A bucket's bytes; `contained` says up to where each topic is in it, `updates` what may be unsent."""
+        """A bucket's bytes; `contained`: up to where each topic is in it, `updates`: what may be unsent."""
         slots = np.array(self.members[bucket], np.int64)
         self.contained[bucket] = dict(contained)
         devices = [self.devices[s] for s in slots]
         sizes = self._route_size[slots]
         edges = [
-            self._arena_edges[self._route_first[s] : self._route_first[s] + self._route_size[s]] for s in slots
+            self._arena_edges[self._route_first[s] : self._route_first[s] + self._route_size[s]]
+            for s in slots
         ]
         starts = [
             self._arena_start_m[self._route_first[s] : self._route_first[s] + self._route_size[s]]
@@ -217,11 +219,9 @@ class WalkerState:
         self.contained[bucket] = contained
         return PackedBucket(contained, updates, dropped)
 
-    def active_trips(self) -> Iterator[int]:
-        """Slots of the walkers who have a trip."""
-        from models.trip import ACTIVE
-
-        return iter(np.flatnonzero(self.trips["status"][: len(self.devices)] == ACTIVE).tolist())
+    def active_slots(self) -> NDArray[np.int64]:
+        """Slots of the walkers who have a trip, ascending."""
+        return np.flatnonzero(self.trips["status"][: len(self.devices)] == ACTIVE)
 
 
 class _Reader:
@@ -238,6 +238,6 @@ class _Reader:
         self._at += size
         return part
 
-    def array(self, dtype: np.typing.DTypeLike, count: int) -> NDArray[np.generic]:
+    def array(self, dtype: np.typing.DTypeLike, count: int) -> NDArray[Any]:
         kind = np.dtype(dtype)
         return np.frombuffer(self.take(kind.itemsize * count), kind, count)

@@ -8,31 +8,40 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.costs import FACTORS
+from geo.costs import FACTOR_NAMES, impedance
 from geo.errors import BadInput, BadRecord, NoCandidate, NoRoute
-from geo.graph import F64, I32, I64
+from geo.graph import F32, F64, I32, I64
 from geo.matching import MatchParameters, MatchResult, match_arrays, match_fixes
 from geo.network import Network
 from geo.polyline import encode6
-from geo.search import Place, SearchSpace, path_coordinates
-from geo.windows import DUPLICATE, IN_ORDER, LATE, OUT_OF_ORDER, classify_fixes, fold_fixes
+from geo.scoring import pack, remaining_impedance, score_routes
+from geo.search import Path, Place, SearchSpace, path_coordinates
+from geo.windows import (
+    DUPLICATE,
+    FEATURE_COLUMNS,
+    IN_ORDER,
+    LATE,
+    OUT_OF_ORDER,
+    classify_fixes,
+    fold_fixes,
+    read_features,
+)
 from models import trip as trips
 from models.fix_columns import BadValue, FixColumns, parse_fixes
 from models.planning import Planned, Wish, plan, snap
 from models.records import Rating, RouteRequest, RouteUpdate
 from models.trip import MatchedFixes, Policy, advance_fixes, route_geometry
 from models.walker_state import WalkerState
-from models.wording import message_for
+from models.wording import CLOSED, message_for, message_for_factor
 
 VERSIONS_PER_OFFSET = 64
 SNAP_M = 150.0
-FACTOR_NAMES = tuple(factor.name for factor in FACTORS)
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,7 @@ class Walking:
         self.policy = policy or Policy()
         self.ingest_only = ingest_only
         self.dirty: NDArray[np.bool_] = np.zeros(state.bucket_count, np.bool_)
+        self._moved: set[int] = set()
         self._space = SearchSpace(network.graph)
         self._arrays = match_arrays(network.graph)
         self._geometry = route_geometry(network.graph)
@@ -115,9 +125,7 @@ class Walking:
 
     # ---- fixes
 
-    def take_fixes(
-        self, values: Sequence[bytes | None], offsets: Sequence[int], contained: I64
-    ) -> Step:
+    def take_fixes(self, values: Sequence[bytes | None], offsets: Sequence[int], contained: I64) -> Step:
         """Fold a block of `gps-fixes` values with their offsets in.
 
         `contained` (buckets,): for each bucket the offset up to which it holds fixes already.
@@ -158,11 +166,27 @@ class Walking:
             self._advance(step, columns, slot, offset, kind, matched)
             _count_matches(step.counts, kind, matched)
         self.dirty[self.state.bucket[slot]] = True
+        self._moved.update(np.unique(slot).tolist())
         _count_fixes(step.counts, kind, columns.ts)
         return step
 
+    def changed_features(self) -> tuple[I32, F64, F32]:
+        """Slots whose windows changed since the last call, their event times, and features (n, F)."""
+        slots = np.array(sorted(self._moved), np.int32)
+        self._moved.clear()
+        ts = self.state.windows["last_ms"][slots] / 1000.0
+        values = np.empty((len(slots), len(FEATURE_COLUMNS)), np.float32)
+        read_features(self.state.windows, slots, ts, values)
+        return slots, ts, values
+
     def _advance(
-        self, step: Step, columns: FixColumns, slot: I32, offset: I64, kind: NDArray[np.uint8], matched: MatchResult
+        self,
+        step: Step,
+        columns: FixColumns,
+        slot: I32,
+        offset: I64,
+        kind: NDArray[np.uint8],
+        matched: MatchResult,
     ) -> None:
         fixes = MatchedFixes(
             slot, kind == IN_ORDER, columns.ts, columns.lat, columns.lon, columns.accuracy_m,
@@ -175,7 +199,14 @@ class Walking:
         while True:
             started = time.perf_counter()
             advance_fixes(
-                self.state.trips, self.state.routes(), self._geometry, fixes, self.policy, next_fix, decision, at
+                self.state.trips,
+                self.state.routes(),
+                self._geometry,
+                fixes,
+                self.policy,
+                next_fix,
+                decision,
+                at,
             )
             started = _lap(step, "trips", started)
             stopped = np.flatnonzero(decision)
@@ -215,12 +246,14 @@ class Walking:
         return step
 
     def _start(self, step: Step, s: int, request: RouteRequest, offset: int) -> None:
-        assert request.lat is not None and request.lon is not None  # what decode has checked
+        assert request.lat is not None  # what decode has checked
+        assert request.lon is not None
         graph = self.network.graph
         start = snap(graph, request.lat, request.lon, SNAP_M)
         dest = None
         if request.kind == "to":
-            assert request.dest_lat is not None and request.dest_lon is not None
+            assert request.dest_lat is not None
+            assert request.dest_lon is not None
             dest = snap(graph, request.dest_lat, request.dest_lon, SNAP_M)
         trip = np.zeros((), self.state.trips.dtype)
         trip["taste"] = np.nan
@@ -260,14 +293,97 @@ class Walking:
             self._replan(step, s, trips.DISLIKED, rating.ts, 0)
         return step
 
+    # ---- the world
+
+    def change_world(self, network: Network) -> Step:
+        """Take a new network of the same graph; reroute the walkers whose way ahead it makes worse.
+
+        All live routes are scored on both networks in one call each; only those that got worse are searched
+        for, and only a clearly better way is sent (`Policy.gain_margin`, `again_margin`).
+        """
+        step = Step()
+        before, self.network = self.network, network
+        slots = self.state.active_slots()
+        if len(slots) == 0:
+            return step
+        started = time.perf_counter()
+        ahead = [self._ahead(s) for s in slots.tolist()]
+        tastes, row = _distinct(self.state.trips["taste"][slots])
+        routes = pack(ahead)
+        start = np.zeros(len(slots), np.int32), routes.start_fraction, row
+        costs = [
+            remaining_impedance(
+                network.graph,
+                np.stack([impedance(network.graph, world.costs, _taste(taste)) for taste in tastes]),
+                routes,
+                *start,
+            )
+            for world in (before, network)
+        ]
+        started = _lap(step, "rescore", started)
+        for k in np.flatnonzero(costs[1] > costs[0] * (1.0 + self.policy.worse_share)).tolist():
+            self._reroute(step, int(slots[k]), ahead[k], float(costs[1][k]))
+        _lap(step, "search", started)
+        return step
+
+    def _ahead(self, s: int) -> Path:
+        """What is left of a walker's route."""
+        trip = self.state.trips[s]
+        edges = self.state.route_edges(s)
+        j, fraction = self._at(s, float(trip["progress_m"]))
+        left = float(trip["route_m"] - trip["progress_m"])
+        return Path(edges[j:], fraction, float(trip["end_fraction"]), left, self._remaining_s(s), math.nan)
+
+    def _at(self, s: int, progress_m: float) -> tuple[int, float]:
+        """Index of the route's edge at a progress, and the fraction of that edge."""
+        routes = self.state.routes()
+        first, size = int(routes.first[s]), int(routes.size[s])
+        starts = routes.start_m[first : first + size]
+        j = int(np.clip(np.searchsorted(starts, progress_m, side="right") - 1, 0, size - 1))
+        length = max(float(self.network.graph.length_m[routes.edges[first + j]]), 1e-6)
+        return j, min(1.0, max(0.0, (progress_m - float(starts[j])) / length))
+
+    def _reroute(self, step: Step, s: int, ahead: Path, cost: float) -> None:
+        trip = self.state.trips[s]
+        step.count(step.decisions, "world_changed")
+        ts = max(float(trip["last_ts"]), float(trip["started_ts"]))
+        try:
+            start, keep_m = self._predicted(s, trips.WORLD_CHANGED)
+            planned = self._plan(step, self._wish(trip), start, walked_m=float(trip["walked_m"]))
+        except (BadInput, NoCandidate, NoRoute) as error:
+            step.count(step.failed, _reason(error))
+            return
+        gain = self._gain(int(trip["kind"]), ahead, cost, planned)
+        recent = trip["switched_ts"] > 0.0 and ts - trip["switched_ts"] < self.policy.again_s
+        if gain < (self.policy.again_margin if recent else self.policy.gain_margin):
+            return
+        trip["switched_ts"] = ts
+        self.dirty[self.state.bucket[s]] = True
+        why = self._why(ahead, planned, _taste(trip["taste"]))
+        self._take_route(s, planned, keep_m)
+        version = int(trip["version"]) + 1
+        step.updates.append(self._update(s, planned, trips.WORLD_CHANGED, ts, version, gain, why))
+
+    def _gain(self, kind: int, ahead: Path, cost: float, planned: Planned) -> float:
+        """How much better the new way is, 0..1. Loops are compared by the minute: they need not be short."""
+        if math.isinf(cost):
+            return 1.0
+        if kind == trips.KIND_LOOP:
+            before = cost / max(ahead.duration_s, 1.0)
+            return 1.0 - planned.impedance / max(planned.duration_s, 1.0) / max(before, 1e-9)
+        return 1.0 - planned.impedance / max(cost, 1e-9)
+
+    def _why(self, ahead: Path, planned: Planned, taste: Mapping[str, float]) -> str:
+        """What the new way spares the walker most."""
+        if self.network.costs.closed[ahead.edges].any():
+            return CLOSED
+        scores = score_routes(self.network.graph, self.network.costs, [ahead, planned.path], [taste])
+        spared = scores.added_s[0, 0] - scores.added_s[1, 0]
+        return message_for_factor(FACTOR_NAMES[int(np.argmax(spared))])
+
     # ---- planning
 
     def _wish(self, trip: NDArray[np.void] | np.void) -> Wish:
-        taste = {
-            name: float(weight)
-            for name, weight in zip(FACTOR_NAMES, trip["taste"], strict=True)
-            if not math.isnan(weight)
-        }
         dest = None
         if trip["kind"] == trips.KIND_TO:
             dest = Place(int(trip["dest_edge"]), float(trip["dest_fraction"]))
@@ -277,7 +393,7 @@ class Walking:
             dest=dest,
             length_m=float(trip["wanted_m"]) or None,
             duration_s=float(trip["wanted_s"]) or None,
-            taste=taste,
+            taste=_taste(trip["taste"]),
         )
 
     def _plan(
@@ -329,13 +445,8 @@ class Walking:
             place = snap(graph, float(trip["last_lat"]), float(trip["last_lon"]), SNAP_M)
             return place, base + float(trip["progress_m"])
         at = min(float(trip["progress_m"]) + ahead_m, float(trip["route_m"]))
-        routes = self.state.routes()
-        first, size = int(routes.first[s]), int(routes.size[s])
-        starts = routes.start_m[first : first + size]
-        j = int(np.clip(np.searchsorted(starts, at, side="right") - 1, 0, size - 1))
-        edge = int(routes.edges[first + j])
-        fraction = (at - float(starts[j])) / max(float(graph.length_m[edge]), 1e-6)
-        return Place(edge, min(1.0, max(0.0, fraction))), base + at
+        j, fraction = self._at(s, at)
+        return Place(int(self.state.route_edges(s)[j]), fraction), base + at
 
     def _take_route(self, s: int, planned: Planned, keep_m: float) -> None:
         edges = planned.path.edges
@@ -374,7 +485,14 @@ class Walking:
         )
 
     def _update(
-        self, s: int, planned: Planned, decision: int, ts: float, version: int, gain: float | None, why: str | None
+        self,
+        s: int,
+        planned: Planned,
+        decision: int,
+        ts: float,
+        version: int,
+        gain: float | None,
+        why: str | None,
     ) -> RouteUpdate:
         trip = self.state.trips[s]
         trip["version"] = version
@@ -399,6 +517,21 @@ class Walking:
 
     def _trip_id(self, s: int) -> str:
         return f"{self.partition}-{int(self.state.trips['request_offset'][s])}"
+
+
+def _taste(weights: F32) -> dict[str, float]:
+    return {
+        name: float(weight)
+        for name, weight in zip(FACTOR_NAMES, weights, strict=True)
+        if not math.isnan(weight)
+    }
+
+
+def _distinct(weights: F32) -> tuple[list[F32], I32]:
+    """The different rows, and the row of each (nan equals nan here)."""
+    index: dict[bytes, int] = {}
+    row = np.array([index.setdefault(one.tobytes(), len(index)) for one in weights], np.int32)
+    return [np.frombuffer(key, np.float32) for key in index], row
 
 
 def _reason(error: Exception) -> str:

@@ -62,6 +62,15 @@ class Block:
             self.timestamps_ms[k:],
         )
 
+    def singles(self) -> list[Block]:
+        """The same messages, one a block."""
+        return [
+            Block(self.topic, self.partition, [offset], [key], [value], [at])
+            for offset, key, value, at in zip(
+                self.offsets, self.keys, self.values, self.timestamps_ms, strict=True
+            )
+        ]
+
 
 @dataclass(frozen=True)
 class _BlockRecord:

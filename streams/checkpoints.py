@@ -65,7 +65,7 @@ class CheckpointTable:
         return size
 
     async def _deliver(self, partition: int, entries: Mapping[bytes, bytes | None]) -> None:
-        topic = self.table.changelog_topic_name
+        topic = self.table.changelog_topic.get_topic_name()
         await deliver(self.app, [Outgoing(topic, key, value, partition) for key, value in entries.items()])
         for key, value in entries.items():
             if value is None:

@@ -1,4 +1,4 @@
-"""The conditions agent's state behind its topics: reports to `models.conditions`, changes to edge-conditions."""
+"""The conditions agent behind its topics: reports to `models.conditions`, changes to edge-conditions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from streams import metrics
 from streams.blocks import Block
 from streams.delivery import Outgoing, dead_letter
 from streams.event_clock import EventClock
+from streams.online_store import condition_key
 from streams.shards import Outcome
 from streams.topics import EDGE_CONDITIONS, TRAFFIC_REPORTS
 
@@ -23,6 +24,7 @@ class ConditionShard:
         self._conditions = Conditions(graph)
         self._clock = EventClock()
         self._unsent: dict[str, bytes] = {}
+        self._online: dict[bytes, bytes] = {}
         self._unclean: set[str] = set()  # stored as unsent, sent since
 
     def load(self, buckets: Mapping[str, bytes]) -> list[Outgoing]:
@@ -39,7 +41,9 @@ class ConditionShard:
 
     def process(self, block: Block) -> Outcome:
         outcome = Outcome()
-        kind = TrafficReport if block.topic == TRAFFIC_REPORTS else WeatherReport
+        kind: type[TrafficReport | WeatherReport] = (
+            TrafficReport if block.topic == TRAFFIC_REPORTS else WeatherReport
+        )
         for offset, key, value in zip(block.offsets, block.keys, block.values, strict=True):
             if value is None:
                 continue
@@ -47,9 +51,7 @@ class ConditionShard:
                 report = decode(kind, value)
             except BadRecord as error:
                 outcome.messages.append(
-                    dead_letter(
-                        block.topic, block.partition, offset, key, value, error.reason, error.detail
-                    )
+                    dead_letter(block.topic, block.partition, offset, key, value, error.reason, error.detail)
                 )
                 continue
             self._clock.observe(report.ts)
@@ -67,10 +69,16 @@ class ConditionShard:
         for condition in self._conditions.changed(self._clock.now()):
             value = encode(condition)
             self._unsent[condition.key] = value
+            self._online[condition_key(condition.key)] = value
             outcome.write_ahead.add(condition.key)
             outcome.messages.append(Outgoing(EDGE_CONDITIONS, condition.key.encode(), value))
             metrics.CONDITIONS_SENT.labels("edge" if "/" in condition.key else "cell").inc()
         return outcome
+
+    def online_values(self) -> dict[bytes, bytes]:
+        """Conditions that changed since the last call, as the online store keeps them."""
+        values, self._online = self._online, {}
+        return values
 
     def dirty(self) -> set[str]:
         return set(self._conditions.dirty_keys()) | self._unclean

@@ -34,9 +34,7 @@ async def deliver(app: faust.App, messages: Iterable[Outgoing]) -> None:
     """Send `messages` in order and return once all are acknowledged; raises Unavailable otherwise."""
     producer = await app.maybe_start_producer()
     try:
-        futures = [
-            await producer.send(m.topic, m.key, m.value, m.partition, None, None) for m in messages
-        ]
+        futures = [await producer.send(m.topic, m.key, m.value, m.partition, None, None) for m in messages]
         if futures:
             await asyncio.wait_for(asyncio.gather(*futures), DELIVERY_TIMEOUT_S)
     except Exception as error:
@@ -44,7 +42,13 @@ async def deliver(app: faust.App, messages: Iterable[Outgoing]) -> None:
 
 
 def dead_letter(
-    topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None, reason: str, detail: str = ""
+    topic: str,
+    partition: int,
+    offset: int,
+    key: bytes | None,
+    value: bytes | None,
+    reason: str,
+    detail: str = "",
 ) -> Outgoing:
     """A value that cannot be used, as a message for `dead-letters`; counts it."""
     metrics.DEAD_LETTERS.labels(topic, reason).inc()

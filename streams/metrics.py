@@ -15,7 +15,9 @@ FIXES = Counter("flaneur_fixes", "Fixes taken in, each counted once, whatever be
 FIXES_LATE = Counter("flaneur_fixes_late", "Fixes older than their walker's watermark")
 FIXES_DUPLICATE = Counter("flaneur_fixes_duplicate", "Fixes whose device and event time were seen before")
 FIXES_OUT_OF_ORDER = Counter("flaneur_fixes_out_of_order", "Fixes that came late but within the grace")
-DEAD_LETTERS = Counter("flaneur_dead_letters", "Values put aside because they cannot be used", ["topic", "reason"])
+DEAD_LETTERS = Counter(
+    "flaneur_dead_letters", "Values put aside because they cannot be used", ["topic", "reason"]
+)
 MESSAGES = Counter("flaneur_messages", "Messages taken in", ["topic"])
 
 BLOCKS = Counter("flaneur_blocks", "Blocks processed", ["topic"])
@@ -29,7 +31,9 @@ FIX_AGE = Histogram(
     "flaneur_fix_age_seconds", "From the fix's own time to the end of its block", buckets=_LATENCY_S
 )
 BROKER_AGE = Histogram(
-    "flaneur_broker_age_seconds", "From the broker's time of a message to the end of its block", buckets=_LATENCY_S
+    "flaneur_broker_age_seconds",
+    "From the broker's time of a message to the end of its block",
+    buckets=_LATENCY_S,
 )
 
 MATCHED = Counter("flaneur_fixes_matched", "Fixes by what the matcher found", ["state"])
@@ -50,14 +54,20 @@ WORLD_CHECK_SECONDS = Histogram(
     "flaneur_world_check_seconds", "Re-scoring of all live routes after a change", buckets=_WORK_S
 )
 
-CHECKPOINT_SECONDS = Histogram("flaneur_checkpoint_seconds", "A checkpoint, delivery included", buckets=_WORK_S)
+CHECKPOINT_SECONDS = Histogram(
+    "flaneur_checkpoint_seconds", "A checkpoint, delivery included", buckets=_WORK_S
+)
 CHECKPOINT_BYTES = Counter("flaneur_checkpoint_bytes", "Bytes written to changelogs")
 CHECKPOINT_TS = Gauge(
-    "flaneur_checkpoint_timestamp_seconds", "When a partition's newest checkpoint was delivered", ["table", "partition"]
+    "flaneur_checkpoint_timestamp_seconds",
+    "When a partition's newest checkpoint was delivered",
+    ["table", "partition"],
 )
 LAG_MESSAGES = Gauge("flaneur_consumer_lag_messages", "Messages not yet processed", ["topic", "partition"])
 LAG_SECONDS = Gauge(
-    "flaneur_consumer_lag_seconds", "Age of the newest message processed while others wait", ["topic", "partition"]
+    "flaneur_consumer_lag_seconds",
+    "Age of the newest message processed while others wait",
+    ["topic", "partition"],
 )
 REBALANCES = Counter("flaneur_rebalances", "Assignments of partitions")
 PARTITIONS = Gauge("flaneur_assigned_partitions", "Partitions that this worker owns", ["table"])

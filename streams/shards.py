@@ -4,7 +4,7 @@ A `Shard` is the state of one partition with its logic, free of Kafka. `Shards` 
 assigned to this worker and keeps four promises:
 
 - a block is processed only if it begins where the state ends; on a hole the consumer seeks back;
-- what is decided is in a delivered bucket before it is sent, and is sent again after a crash, with the same id;
+- what is decided is in a delivered bucket before it is sent, and is sent again after a crash, same id;
 - offsets are committed only behind a delivered checkpoint;
 - when partitions are taken away they are checkpointed and forgotten.
 """
@@ -13,24 +13,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 import faust
 from faust.types import TP
 
+from geo.errors import Unavailable
 from streams import metrics
 from streams.blocks import Block, BlockConsumer
 from streams.checkpoints import CheckpointTable
-from streams.delivery import Outgoing, deliver
+from streams.delivery import Outgoing, dead_letter, deliver
+from streams.leaving import EXIT_AGAIN, leave
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
-
-EXIT_LEASE_LOST = 75  # EX_TEMPFAIL: start me again
 
 
 @dataclass
@@ -93,9 +92,20 @@ class Shards:
         self._ready = ready
         self.owned: dict[int, _Owned] = {}
         self._opening = asyncio.Lock()
+        self._careful: dict[tuple[str, int], int] = {}  # (topic, partition) -> singly up to this offset
+        self._poison: set[tuple[str, int, int]] = set()
         self._lease_at = time.monotonic()
 
     # ---- blocks
+
+    async def consume(self, stream: faust.StreamT[Any]) -> None:
+        """An agent's body: take every block of its topic, in order."""
+        async for event in cast("faust.Stream[Any]", stream).noack().events():
+            try:
+                await self.take(event.value)
+            except Unavailable as error:
+                leave(error)
+            await stream.ack(event)
 
     async def take(self, block: Block) -> None:
         """Process one block of one of the topics; returns when everything that follows from it is sent."""
@@ -107,14 +117,63 @@ class Shards:
             part = await self._contiguous(owned, block)
             if part is None:
                 return
-            started = time.perf_counter()
-            outcome = owned.shard.process(part)
-            owned.positions[part.topic] = part.next_offset
-            await self.emit(owned, part.partition, outcome)
-            metrics.BLOCKS.labels(part.topic).inc()
-            metrics.BLOCK_MESSAGES.observe(len(part))
-            metrics.MESSAGES.labels(part.topic).inc(len(part))
-            metrics.BLOCK_SECONDS.observe(time.perf_counter() - started)
+            for piece in self._pieces(part):
+                if not await self._process(owned, piece):
+                    break
+            else:
+                return
+        await self._start_over(block.partition)
+
+    async def _process(self, owned: _Owned, block: Block) -> bool:
+        """Process one block and send what follows; False if our own code failed on it."""
+        started = time.perf_counter()
+        poison = self._poison.intersection((block.topic, block.partition, offset) for offset in block.offsets)
+        if poison:
+            outcome = self._put_aside(block)
+        else:
+            try:
+                outcome = owned.shard.process(block)
+            except Exception:
+                self._distrust(block)
+                return False
+        owned.positions[block.topic] = block.next_offset
+        await self.emit(owned, block.partition, outcome)
+        metrics.BLOCKS.labels(block.topic).inc()
+        metrics.BLOCK_MESSAGES.observe(len(block))
+        metrics.MESSAGES.labels(block.topic).inc(len(block))
+        metrics.BLOCK_SECONDS.observe(time.perf_counter() - started)
+        return True
+
+    # ---- a block that our own code fails on
+
+    def _distrust(self, block: Block) -> None:
+        """The state may be half changed: forget it. The checkpoint is read again, the consumer sought back.
+
+        The next time the messages come one by one; one that fails alone is put aside as a dead letter.
+        """
+        log.exception("%s/%d: failed on a block at %d", block.topic, block.partition, block.first_offset)
+        if len(block) == 1:
+            self._poison.add((block.topic, block.partition, block.first_offset))
+        self._careful[(block.topic, block.partition)] = block.next_offset
+        self.owned.pop(block.partition, None)
+
+    async def _start_over(self, partition: int) -> None:
+        owned = await self.open(partition)
+        for topic, position in owned.positions.items():
+            await self.app.consumer.seek(TP(topic, partition), position)
+
+    def _pieces(self, block: Block) -> list[Block]:
+        if block.first_offset < self._careful.get((block.topic, block.partition), 0):
+            return block.singles()
+        return [block]
+
+    def _put_aside(self, block: Block) -> Outcome:
+        return Outcome(
+            [
+                dead_letter(block.topic, block.partition, offset, key, value, "internal_error")
+                for offset, key, value in zip(block.offsets, block.keys, block.values, strict=True)
+            ]
+        )
 
     async def emit(self, owned: _Owned, partition: int, outcome: Outcome) -> None:
         """Store the buckets that the messages follow from, then send the messages. The lock must be held."""
@@ -242,8 +301,7 @@ class Shards:
         partitions to others.
         """
         if time.monotonic() - self._lease_at > self.settings.session_timeout_s:
-            log.critical("this process stood still for longer than its session: leaving without writing")
-            os._exit(EXIT_LEASE_LOST)
+            leave("this process stood still for longer than its session", EXIT_AGAIN)
 
     async def _checkpoint(self, owned: _Owned, partition: int) -> None:
         names = owned.shard.dirty()

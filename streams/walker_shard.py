@@ -5,22 +5,27 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import numpy as np
 
 from geo.errors import BadRecord
 from geo.network import Network
+from models.features import pack_features
 from models.records import Rating, RouteRequest, decode, encode
 from models.walker_state import WalkerState
 from models.walking import FixCounts, Step, Walking
 from streams import metrics
 from streams.blocks import Block
 from streams.delivery import Outgoing, dead_letter
+from streams.online_store import walker_key
 from streams.settings import Settings
 from streams.shards import Outcome
 from streams.topics import DEVICE_TOPICS, GPS_FIXES, RATINGS, ROUTE_REQUESTS, ROUTE_UPDATES
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R", RouteRequest, Rating)
 
 
 class WalkerShard:
@@ -65,6 +70,17 @@ class WalkerShard:
     def sent(self) -> None:
         self._unsent.clear()
 
+    # ---- online store
+
+    def online_values(self) -> dict[bytes, bytes]:
+        """Features of the walkers who moved since the last call, as the online store keeps them."""
+        slots, ts, values = self.walking.changed_features()
+        devices = self.walking.state.devices
+        return {
+            walker_key(devices[s]): pack_features(at, row)
+            for s, at, row in zip(slots.tolist(), ts.tolist(), values, strict=True)
+        }
+
     # ---- blocks
 
     def process(self, block: Block) -> Outcome:
@@ -99,7 +115,7 @@ class WalkerShard:
 
         return self._records(block, Rating, take)
 
-    def _records(self, block: Block, kind: type, take: Callable[..., Step]) -> Step:
+    def _records(self, block: Block, kind: type[R], take: Callable[[bytes, R, int, int], Step]) -> Step:
         """One record a message; what a bucket contains already is skipped."""
         total = Step()
         for i, (offset, value) in enumerate(zip(block.offsets, block.values, strict=True)):

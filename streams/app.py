@@ -1,0 +1,219 @@
+"""The Faust application of a worker: topics, tables, and what runs beside the agents.
+
+`flaneur worker` runs it, and `faust -A streams.app worker` as well: importing this module reads the settings
+from the environment; the agents that use it are in `agents`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from geo.graph import open_graph
+from geo.network import Network
+from streams import metrics
+from streams.blocks import BlockSchema, block_scheduler, use_blocks
+from streams.checkpoints import CheckpointTable
+from streams.condition_shard import ConditionShard
+from streams.leaving import leave
+from streams.network_service import NetworkService
+from streams.online_store import OnlineStore
+from streams.settings import Settings
+from streams.shards import Shards
+from streams.topics import (
+    CONDITIONS_TABLE,
+    DEVICE_TOPICS,
+    REPORT_TOPICS,
+    WALKERS_TABLE,
+)
+from streams.walker_shard import WalkerShard
+from streams.watchdog import Watchdog
+
+CONDITIONS_TICK_S = 2.0
+
+settings = Settings.from_env()
+
+app = faust.App(
+    settings.group,
+    broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
+    store="memory://",
+    datadir=os.path.join(".run", f"faust-{settings.instance_id}"),
+    autodiscover=["agents"],
+    origin="streams",
+    processing_guarantee="at_least_once",
+    topic_partitions=settings.partitions,
+    topic_disable_leader=True,
+    topic_allow_declare=False,
+    web_enabled=False,
+    ConsumerScheduler=block_scheduler(frozenset(DEVICE_TOPICS + REPORT_TOPICS), settings.max_block_fixes),
+    consumer_auto_offset_reset="earliest",
+    consumer_group_instance_id=settings.worker_id or None,
+    consumer_max_fetch_size=4 * 1024 * 1024,
+    broker_max_poll_records=settings.max_poll_records,
+    broker_session_timeout=settings.session_timeout_s,
+    broker_heartbeat_interval=settings.session_timeout_s / 4,
+    broker_rebalance_timeout=30.0,
+    broker_request_timeout=30.0,
+    broker_commit_interval=1.0,
+    producer_acks=-1,
+    producer_linger=0.002,
+    producer_max_request_size=32 * 1024 * 1024,
+    producer_request_timeout=30.0,
+    stream_buffer_maxsize=64,
+    stream_recovery_delay=0.0,
+    stream_wait_empty=False,
+)
+use_blocks(app, settings.bootstrap)
+
+topic = {
+    name: app.topic(name, schema=BlockSchema(), allow_empty=True) for name in DEVICE_TOPICS + REPORT_TOPICS
+}
+
+walkers_table = CheckpointTable(app, WALKERS_TABLE, settings.partitions)
+conditions_table = CheckpointTable(app, CONDITIONS_TABLE, 1)
+network = NetworkService(settings)
+walkers = Shards(
+    app, settings, walkers_table, DEVICE_TOPICS,
+    lambda partition: WalkerShard(partition, settings, network.current), network.ready,
+)  # fmt: skip
+conditions = Shards(
+    app, settings, conditions_table, REPORT_TOPICS,
+    lambda partition: ConditionShard(network.current.graph), network.ready,
+)  # fmt: skip
+online_store = OnlineStore(settings.redis_url)
+watchdog = Watchdog(settings.watchdog_s)
+
+
+@app.on_configured.connect
+def _open_graph(sender: Any, /, *_: Any, **__: Any) -> None:
+    network.open(open_graph(settings.graph_path))
+
+
+async def _tell_walkers(new: Network) -> None:
+    """Everybody whose way ahead got worse gets another one."""
+    for partition, owned in list(walkers.owned.items()):
+        async with owned.lock:
+            if walkers.owned.get(partition) is owned:
+                assert isinstance(owned.shard, WalkerShard)
+                await walkers.emit(owned, partition, owned.shard.change_world(new))
+
+
+network.listen(_tell_walkers)
+
+
+@app.on_partitions_revoked.connect
+async def _hand_over(sender: Any, /, *args: Any, **_: Any) -> None:
+    revoked: set[TP] = args[0]
+    try:
+        await walkers.hand_over({tp.partition for tp in revoked if tp.topic in DEVICE_TOPICS})
+        await conditions.hand_over({tp.partition for tp in revoked if tp.topic in REPORT_TOPICS})
+    except Exception as error:
+        leave(error)
+
+
+@walkers_table.table.on_recover
+async def _open_walkers() -> None:
+    _background(walkers.open_assigned())
+
+
+@conditions_table.table.on_recover
+async def _open_conditions() -> None:
+    _background(conditions.open_assigned())
+
+
+_tasks: set[asyncio.Future[None]] = set()
+
+
+def _background(work: Any) -> None:
+    """Recovery must not wait for it: opening waits for the conditions, and sends what was not sent."""
+    task = asyncio.ensure_future(_guarded(work))
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _guarded(work: Any) -> None:
+    """Run a coroutine for which there is no going on after an error."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        leave(error)
+
+
+@app.task
+async def _follow_conditions() -> None:
+    await _guarded(network.follow())
+
+
+@app.task
+async def _keep_checkpoints() -> None:
+    await _guarded(_every(settings.checkpoint_s, _checkpoint))
+
+
+async def _checkpoint() -> None:
+    if app.rebalancing:
+        return
+    await walkers.checkpoint_all()
+    await conditions.checkpoint_all()
+
+
+@app.task
+async def _keep_conditions() -> None:
+    await _guarded(_every(CONDITIONS_TICK_S, _tick_conditions))
+
+
+async def _tick_conditions() -> None:
+    for partition, owned in list(conditions.owned.items()):
+        async with owned.lock:
+            if conditions.owned.get(partition) is owned:
+                assert isinstance(owned.shard, ConditionShard)
+                await conditions.emit(owned, partition, owned.shard.tick())
+                online_store.put(owned.shard.online_values())
+
+
+@app.task
+async def _keep_online_store() -> None:
+    await _guarded(_every(settings.online_store_s, _flush_online_store))
+
+
+async def _flush_online_store() -> None:
+    for owned in walkers.owned.values():
+        assert isinstance(owned.shard, WalkerShard)
+        online_store.put(owned.shard.online_values())
+    await online_store.flush()
+
+
+@app.task
+async def _report() -> None:
+    """Lease, lag and gauges, several times a second; feeds the watchdog."""
+    metrics.serve(settings)
+    watchdog.start()
+    while not app.should_stop:
+        for shards in (walkers, conditions):
+            shards.renew_lease()
+        lag = sum(shards.measure_lag() for shards in (walkers, conditions))
+        position = sum(
+            sum(owned.positions.values())
+            for shards in (walkers, conditions)
+            for owned in shards.owned.values()
+        )
+        watchdog.tell(lag, position)
+        held = [
+            owned.shard.walking for owned in walkers.owned.values() if isinstance(owned.shard, WalkerShard)
+        ]
+        metrics.WALKERS.set(sum(len(walking.state) for walking in held))
+        metrics.ACTIVE_TRIPS.set(sum(len(walking.state.active_slots()) for walking in held))
+        await asyncio.sleep(0.25)
+
+
+async def _every(interval_s: float, work: Any) -> None:
+    while not app.should_stop:
+        started = time.monotonic()
+        await work()
+        await asyncio.sleep(max(0.01, interval_s - (time.monotonic() - started)))

@@ -1,0 +1,126 @@
+"""What a deployment looks like from outside: lag, checkpoints, versions. Reads, and changes nothing."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+
+from geo.errors import FlaneurError, Unavailable
+from geo.graph import open_graph
+from streams.settings import Settings
+from streams.topics import DEVICE_TOPICS, EDGE_CONDITIONS, REPORT_TOPICS, admin_client, declared_topics
+
+_SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
+_LABEL = re.compile(r'(\w+)="([^"]*)"')
+
+
+@dataclass(frozen=True)
+class PartitionLag:
+    """How far a partition has been worked through."""
+
+    topic: str
+    partition: int
+    committed: int | None  # next offset behind the newest checkpoint
+    end: int
+
+    @property
+    def lag(self) -> int:
+        return self.end - (self.committed or 0)
+
+
+@dataclass
+class Status:
+    """One look at everything."""
+
+    bootstrap: str
+    partitions: list[PartitionLag] = field(default_factory=list)
+    checkpoints: dict[str, float] = field(default_factory=dict)  # "table/partition" -> delivered at
+    graph: dict[str, object] = field(default_factory=dict)
+    conditions_version: int = 0  # messages in edge-conditions so far
+    workers: dict[str, dict[str, float]] = field(default_factory=dict)  # address -> a few of its metrics
+
+
+def read_status(settings: Settings, metrics_addresses: list[str]) -> Status:
+    """Look at the broker, the graph directory and the workers; raises Unavailable without a broker."""
+    status = Status(settings.bootstrap)
+    status.partitions = list(_lags(settings))
+    status.conditions_version = _end(settings, EDGE_CONDITIONS)
+    try:
+        graph = open_graph(settings.graph_path)
+        status.graph = {
+            "directory": settings.graph_dir,
+            "checksum": graph.meta.get("checksum"),
+            "nodes": graph.node_count,
+            "edges": graph.edge_count,
+        }
+    except FlaneurError as error:
+        status.graph = {"directory": settings.graph_dir, "problem": str(error)}
+    for address in metrics_addresses:
+        samples = _scrape(address)
+        if samples is None:
+            continue
+        status.workers[address] = {
+            name: sum(value for found, _, value in samples if found == f"flaneur_{name}")
+            for name in ("fixes_total", "walkers", "active_trips", "conditions_version", "rebalances_total")
+        }
+        for name, labels, value in samples:
+            if name == "flaneur_checkpoint_timestamp_seconds":
+                status.checkpoints[f"{labels['table']}/{labels['partition']}"] = value
+    return status
+
+
+def _consumer(settings: Settings) -> Consumer:
+    return Consumer({"bootstrap.servers": settings.bootstrap, "group.id": "flaneur-status", "log_level": 0})
+
+
+def _end(settings: Settings, topic: str) -> int:
+    consumer = _consumer(settings)
+    try:
+        return int(consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1])
+    except KafkaException as error:
+        raise Unavailable(f"{topic} cannot be read at {settings.bootstrap}: {error}") from error
+    finally:
+        consumer.close()
+
+
+def _lags(settings: Settings) -> Iterator[PartitionLag]:
+    wanted = [
+        TopicPartition(spec.name, p)
+        for spec in declared_topics(settings)
+        if spec.name in DEVICE_TOPICS + REPORT_TOPICS
+        for p in range(spec.partitions)
+    ]
+    admin = admin_client(settings)
+    consumer = _consumer(settings)
+    try:
+        request = [ConsumerGroupTopicPartitions(settings.group, wanted)]
+        found = admin.list_consumer_group_offsets(request)[settings.group].result(timeout=15)
+        for one in found.topic_partitions:
+            end = consumer.get_watermark_offsets(one, timeout=10)[1]
+            yield PartitionLag(one.topic, one.partition, one.offset if one.offset >= 0 else None, int(end))
+    except (KafkaException, TimeoutError) as error:
+        raise Unavailable(
+            f"no broker answers at {settings.bootstrap}: {error}; see `flaneur doctor`"
+        ) from error
+    finally:
+        consumer.close()
+
+
+def _scrape(address: str) -> list[tuple[str, dict[str, str], float]] | None:
+    try:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
+            text = answer.read().decode()
+    except (urllib.error.URLError, OSError):
+        return None
+    samples = []
+    for line in text.splitlines():
+        match = _SAMPLE.match(line)
+        if match:
+            name, labels, value = match.groups()
+            samples.append((name, dict(_LABEL.findall(labels or "")), float(value)))
+    return samples

@@ -1,0 +1,33 @@
+"""Compiles every kernel of a worker before the first message: the broker does not wait for a compiler."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from geo.costs import static_costs
+from geo.graph import Graph
+from geo.network import Network
+from models.records import Fix, RouteRequest, encode
+from models.walker_state import WalkerState
+from models.walking import Walking
+from streams.topics import DEVICE_TOPICS
+
+
+def warm_up(graph: Graph) -> None:
+    """Send one walker on a loop through the very code that will run, and change the world once."""
+    network = Network(graph, static_costs(graph))
+    walking = Walking(0, network, WalkerState(1, 0, DEVICE_TOPICS))
+    lat, lon = float(graph.shape_lat[0]), float(graph.shape_lon[0])
+    ts = 1_700_000_000.0
+    request = RouteRequest(device="warm", request="r", ts=ts, kind="loop", lat=lat, lon=lon, length_m=1000.0)
+    walking.take_request(b"warm", request, 0, 0)
+    fixes = [encode(Fix(device="warm", ts=ts + i, lat=lat, lon=lon, accuracy_m=5.0)) for i in range(3)]
+    walking.take_fixes(fixes, [0, 1, 2], np.zeros(1, np.int64))
+    walking.changed_features()
+    closed = network.costs.closed.copy()
+    closed[walking.state.route_edges(0)[-1:]] = True
+    walking.change_world(Network(graph, replace(network.costs, version=1, closed=closed)))
+    packed = walking.state.pack_bucket(0, dict.fromkeys(DEVICE_TOPICS, 0), [])
+    WalkerState(1, 0, DEVICE_TOPICS).load_bucket(0, packed)

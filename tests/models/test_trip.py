@@ -1,0 +1,155 @@
+"""The trip state machine on drawn maps: on the route, off it, there, late."""
+
+from __future__ import annotations
+
+import numpy as np
+from tests.geo.asciimap import graph_from_ascii
+
+from models import trip as trips
+from models.trip import MatchedFixes, Policy, Routes, advance_fixes, route_geometry
+
+MAP = """
+A----B----C----D
+     |         |
+     E----F----G
+"""
+
+
+class Walk:
+    """One walker on a drawn map with a route along named places."""
+
+    def __init__(self, route: str, **trip: float) -> None:
+        self.graph, self.at = graph_from_ascii(MAP)
+        edges = [self._edge(a, b) for a, b in zip(route, route[1:], strict=False)]
+        self.edges = np.array(edges, np.int32)
+        lengths = self.graph.length_m[self.edges].astype(np.float64)
+        self.routes = Routes(
+            np.zeros(1, np.int64),
+            np.array([len(edges)], np.int32),
+            self.edges,
+            np.concatenate([[0.0], np.cumsum(lengths[:-1])]),
+        )
+        self.trips = np.zeros(1, trips.TRIP_STATE)
+        self.trips["status"] = trips.ACTIVE
+        self.trips["route_m"] = lengths.sum()
+        self.trips["route_s"] = lengths.sum() / 1.35
+        for name, value in trip.items():
+            self.trips[name] = value
+        self.ts = 1000.0
+
+    def _edge(self, a: str, b: str) -> int:
+        g = self.graph
+        out = range(g.first_out[self.at[a]], g.first_out[self.at[a] + 1])
+        return next(e for e in out if g.head[e] == self.at[b])
+
+    def point(self, a: str, b: str, share: float, north_m: float = 0.0) -> tuple[float, float]:
+        g = self.graph
+        lat = g.node_lat[self.at[a]] * (1 - share) + g.node_lat[self.at[b]] * share
+        lon = g.node_lon[self.at[a]] * (1 - share) + g.node_lon[self.at[b]] * share
+        return float(lat + north_m / 111_195.0), float(lon)
+
+    def walk(self, points: list[tuple[float, float]], step_s: float = 1.0, edge: int = -1) -> list[int]:
+        """Fold the points in; returns the decisions, one a stop, as `models.walking` would see them."""
+        n = len(points)
+        ts = self.ts + step_s * np.arange(1, n + 1)
+        self.ts = float(ts[-1])
+        fixes = MatchedFixes(
+            np.zeros(n, np.int32),
+            np.ones(n, np.bool_),
+            ts,
+            np.array([p[0] for p in points]),
+            np.array([p[1] for p in points]),
+            np.full(n, 5.0),
+            np.full(n, edge, np.int32),
+            np.zeros(n, np.float32),
+        )
+        next_fix = np.zeros(1, np.int64)
+        found = []
+        while True:
+            decision, at = np.zeros(1, np.uint8), np.full(1, -1, np.int64)
+            advance_fixes(
+                self.trips, self.routes, route_geometry(self.graph), fixes, Policy(), next_fix, decision, at
+            )
+            if decision[0] == trips.NONE:
+                return found
+            found.append(int(decision[0]))
+            if decision[0] == trips.ARRIVE:
+                self.trips["status"] = trips.ARRIVED
+
+    def along(self, a: str, b: str, north_m: float = 0.0, steps: int = 30) -> list[tuple[float, float]]:
+        return [self.point(a, b, k / steps, north_m) for k in range(steps + 1)]
+
+
+def test_walking_the_route_makes_progress_and_arrives() -> None:
+    walk = Walk("ABCD")
+    assert walk.walk(walk.along("A", "B") + walk.along("B", "C")) == []
+    assert abs(float(walk.trips["progress_m"][0]) - 100.0) < 3.0
+    assert walk.walk(walk.along("C", "D")) == [trips.ARRIVE]
+
+
+def test_progress_never_falls_when_gps_jumps_back() -> None:
+    walk = Walk("ABCD")
+    walk.walk(walk.along("A", "B"))
+    before = float(walk.trips["progress_m"][0])
+    walk.walk([walk.point("A", "B", 0.6), walk.point("A", "B", 0.8)])
+    assert float(walk.trips["progress_m"][0]) == before
+
+
+def test_leaving_the_route_is_seen_after_some_seconds_and_again_if_nothing_came_of_it() -> None:
+    walk = Walk("ABCD")
+    walk.walk(walk.along("A", "B"))
+    gone = [walk.point("B", "B", 0, north_m=-k * 2.0) for k in range(1, 31)]
+    assert walk.walk(gone[:14]) == []
+    assert walk.walk(gone[14:24]) == [trips.OFF_ROUTE]
+    assert walk.walk(gone[24:]) == [trips.OFF_ROUTE]
+
+
+def test_one_bad_fix_is_no_deviation() -> None:
+    walk = Walk("ABCD")
+    points = walk.along("A", "B")
+    points[10] = walk.point("A", "B", 0.3, north_m=80.0)
+    points[20] = walk.point("A", "B", 0.6, north_m=-80.0)
+    assert walk.walk(points) == []
+
+
+def test_the_matched_edge_keeps_a_noisy_walker_on_the_route() -> None:
+    walk = Walk("ABCD")
+    noisy = walk.along("A", "B", north_m=30.0)
+    assert walk.walk(noisy, edge=int(walk.edges[0])) == []
+    walk = Walk("ABCD")
+    assert trips.OFF_ROUTE in walk.walk(noisy, edge=-1)
+
+
+def test_turning_round_is_a_deviation() -> None:
+    walk = Walk("ABCD")
+    walk.walk(walk.along("A", "B") + walk.along("B", "C"))
+    assert walk.walk(list(reversed(walk.along("B", "C")))) == []
+    assert walk.walk(list(reversed(walk.along("A", "B")))) == [trips.OFF_ROUTE]
+
+
+def test_a_loop_that_passes_its_start_again_does_not_jump_ahead() -> None:
+    walk = Walk("BCDGFEB")
+    walk.walk([walk.point("B", "C", 0.0)] * 5)
+    assert float(walk.trips["progress_m"][0]) < 5.0
+    assert walk.walk(walk.along("B", "C")) == []
+
+
+def test_late_is_said_once_in_a_while() -> None:
+    walk = Walk("ABCD", wanted_s=60.0, started_ts=1000.0)
+    slow = [walk.point("A", "B", 0.3)] * 250
+    assert walk.walk(slow) == [trips.LATE]
+
+
+def test_blocks_may_begin_anywhere() -> None:
+    points = None
+    results = []
+    for size in (1, 7, 200):
+        walk = Walk("ABCD")
+        points = walk.along("A", "B") + [walk.point("B", "B", 0, north_m=-k * 2.0) for k in range(1, 40)]
+        decisions = []
+        for start in range(0, len(points), size):
+            decisions += walk.walk(points[start : start + size])
+        results.append((decisions, walk.trips.tobytes()))
+    assert results[0] == results[1] == results[2]
+
+
