@@ -1,0 +1,51 @@
+# Two commands matter: `make run` and `make test`. Both make a fresh machine ready first (see compose/setup.sh).
+# Plain make and sh: works with GNU make 3.81 (macOS) and newer.
+
+SETUP := sh compose/setup.sh
+BIN := .venv/bin
+RUN_DIR := $(if $(FLANEUR_RUN_DIR),$(FLANEUR_RUN_DIR),.run)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run stop test check bench clean tools graph
+
+help: ## what each target does
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
+		awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+setup: .venv/.installed tools $(RUN_DIR)/broker/.resolved graph ## make this machine ready: packages, broker, graph
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(SETUP) venv
+
+tools: .venv/.installed
+	@$(SETUP) tools
+
+$(RUN_DIR)/broker/.resolved: compose/broker/pom.xml | .venv/.installed tools
+	@$(SETUP) broker
+
+graph: .venv/.installed
+	@$(SETUP) graph
+
+run: setup ## start everything, replay the recorded walks, show what happens (ARGS="--once --json" and so on)
+	@$(BIN)/flaneur up $(ARGS)
+
+stop: ## stop everything that runs here
+	@if [ -x $(BIN)/flaneur ]; then $(BIN)/flaneur down; else echo "nothing runs here"; fi
+
+# the tests start their own
+test: export BOOTSTRAP :=
+test: export REDIS_URL :=
+test: setup ## run all tests, against a real broker and a real Redis (ARGS="-k name" and so on)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.installed ## style, types and import direction
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+bench: setup ## measure, ours and the peers' (ARGS="--help" lists what)
+	@$(BIN)/flaneur bench $(ARGS)
+
+clean: stop ## remove what can be made again: .run, caches; .venv stays
+	@rm -rf $(RUN_DIR) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis compose/broker/target
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
