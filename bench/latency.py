@@ -1,0 +1,115 @@
+"""`flaneur bench latency`: from just before produce() of a fix to the route update that it caused, in hand.
+
+Everybody asks for the way back to where they came from and then walks on the other way, so that fix after
+fix shows a deviation: that is how a steady load yields enough updates (about one a walker in half a minute).
+An update names the fix that caused it (`fix_ts`); updates that no fix caused are not counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.fixes import Walk
+from bench.pacing import Moment, Pacer, moment
+from bench.report import Emit, Figure
+from bench.scratch import Say, Scratch
+from bench.tracks import Tracks, walk_streets
+from bench.walkers import Heard, Listener, Wish, ask_for_routes, routes_of
+from bench.worker import Worker, worker_settings
+from geo.errors import BadInput, Unavailable
+from geo.graph import F64, open_graph
+from streams.topics import ensure_topics
+
+STEP_S = 2.0  # a walker's fixes: phones that save their battery send one every other second
+BACK_M = 400.0  # how far behind them the place lies that they asked the way to
+WALKED_M = 400.0
+FEWEST_UPDATES = 1_000
+CAUSED_BY_A_FIX = frozenset({"off_route", "late", "better", "arrived"})
+
+
+@dataclass(frozen=True)
+class LatencyJob:
+    """A rate and for how long; `warm_s` of the same load come before and are not measured."""
+
+    rate_per_s: float = 1_000.0
+    duration_s: float = 30.0
+    warm_s: float = 10.0
+    partitions: int = 4
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        if self.rate_per_s <= 0 or self.duration_s <= 0:
+            raise BadInput(f"a rate of {self.rate_per_s} fixes/s for {self.duration_s} s cannot be sent")
+
+    @property
+    def walkers(self) -> int:
+        return max(1, round(self.rate_per_s * STEP_S))
+
+
+def ways_back(tracks: Tracks) -> list[Wish]:
+    """Each walker stands BACK_M along their track and asks for the way to where it began."""
+    lat, lon, _ = tracks.at(np.minimum(tracks.length_m(), BACK_M))
+    begin = tracks.first[:-1]
+    return [
+        Wish(*place)
+        for place in zip(
+            lat.tolist(), lon.tolist(), tracks.lat[begin].tolist(), tracks.lon[begin].tolist(), strict=True
+        )
+    ]
+
+
+def latencies_s(sent_at_s: Mapping[Moment, float], heard: list[Heard], since_s: float) -> F64:
+    """Seconds between sending and hearing, for every update that a fix sent since `since_s` caused."""
+    seen: set[tuple[str, int]] = set()
+    found = []
+    for update in heard:
+        caused = update.reason in CAUSED_BY_A_FIX and update.fix_ts is not None
+        if not caused or (update.trip, update.version) in seen:
+            continue
+        seen.add((update.trip, update.version))
+        sent_s = sent_at_s.get(moment(update.device, update.fix_ts or 0.0))
+        if sent_s is not None and sent_s >= since_s:
+            found.append(update.at_s - sent_s)
+    return np.array(found, np.float64)
+
+
+def run_latency(
+    job: LatencyJob, scratch: Scratch, graph_dir: str, about: Mapping[str, object], emit: Emit, say: Say
+) -> None:
+    """Run the load and emit the percentiles; raises Unavailable when it caused too few updates to judge."""
+    graph = open_graph(graph_dir)
+    settings = worker_settings(scratch, graph_dir, job.partitions)
+    ensure_topics(settings)
+    tracks = walk_streets(graph, job.walkers, BACK_M + WALKED_M, job.seed)
+    start_s = float(int(time.time()))
+    walk = Walk(tracks, start_s, job.seed, step_s=STEP_S, begin_m=BACK_M)
+    log = scratch.folder / "worker.log"
+    with Listener(scratch.bootstrap, job.partitions) as listener, Worker(settings, log):
+        say(f"asking for {job.walkers:,} routes")
+        ask_for_routes(scratch.bootstrap, walk.devices(), ways_back(tracks), start_s - 1.0)
+        routes_of(listener, walk.devices(), 300.0)
+        say(f"sending {job.rate_per_s:,.0f} fixes/s for {job.warm_s + job.duration_s:.0f} s")
+        pacer = Pacer(scratch.bootstrap, walk, int((job.warm_s + job.duration_s) / STEP_S))
+        begun_s = time.perf_counter()
+        pacer.run()
+        time.sleep(2.0)  # the last updates are on their way
+    found = latencies_s(pacer.sent_at_s, listener.heard, begun_s + job.warm_s)
+    enough = min(FEWEST_UPDATES, int(job.rate_per_s * job.duration_s / 30.0))
+    if len(found) < enough:
+        raise Unavailable(f"{len(pacer.sent_at_s):,} fixes caused {len(found)} updates, {enough} are needed")
+    about = {
+        **about,
+        "rate_per_s": round(pacer.rate_per_s, 1),
+        "duration_s": job.duration_s,
+        "updates": len(found),
+        "walkers": job.walkers,
+        "partitions": job.partitions,
+        "seed": job.seed,
+    }
+    for metric, share in (("p50", 50.0), ("p99", 99.0), ("max", 100.0)):
+        value_ms = float(np.percentile(found, share)) * 1000.0
+        emit(Figure("latency", f"fix_to_update_{metric}_ms", value_ms, "ms", about=about))

@@ -1,0 +1,99 @@
+"""`flaneur bench stream`: fixes in, windows kept, through Kafka and Faust; and the peers at the same job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.fixes import WALKING_MPS, Walk
+from bench.peers import Peer
+from bench.peers.run import run_peer
+from bench.report import Emit, Figure
+from bench.scratch import Say, Scratch, preload
+from bench.tracks import wander
+from bench.worker import Sample, Worker, worker_settings
+from geo.errors import BadInput, Unavailable
+from streams.topics import GPS_FIXES, ensure_topics
+
+START_S = 1_750_000_020.0  # event time of the first fix, the start of a 60 s window
+TAKE_WITHIN_S = 900.0
+
+
+@dataclass(frozen=True)
+class StreamJob:
+    """How much to send: `warm` fixes that are not measured, then `fixes` that are."""
+
+    fixes: int = 1_000_000
+    warm: int = 1_000_000
+    devices: int = 5_000
+    partitions: int = 4
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("fixes", "devices", "partitions"):
+            if getattr(self, name) < 1:
+                raise BadInput(f"{name} is {getattr(self, name)}, it must be 1 or more")
+
+
+def stream_walk(job: StreamJob) -> Walk:
+    """Everybody wanders: windows do not care where the streets are."""
+    ticks = -(-(job.fixes + job.warm) // job.devices)
+    return Walk(wander(job.devices, 1.5 * WALKING_MPS * ticks + 20.0, job.seed), START_S, job.seed)
+
+
+def run_stream(
+    job: StreamJob,
+    scratch: Scratch,
+    graph_dir: str,
+    peers: Sequence[Peer],
+    about: Mapping[str, object],
+    emit: Emit,
+    say: Say,
+) -> None:
+    """Preload, measure the worker, measure every peer on the same topic, and emit the figures."""
+    settings = worker_settings(scratch, graph_dir, job.partitions, ingest_only=True)
+    ensure_topics(settings)
+    sent = preload(scratch.bootstrap, GPS_FIXES, stream_walk(job), job.warm + job.fixes, say)
+    say("measuring flaneur")
+    first, last, stored = measure_worker(Worker(settings, scratch.folder / "worker.log"), job.warm, sent)
+    about = {**about, "fixes": last.fixes - first.fixes, "warm": first.fixes, "devices": job.devices,
+             "partitions": job.partitions, "seed": job.seed}  # fmt: skip
+    per_core_s, per_s = rates(first, last, stored)
+    emit(Figure("stream", "fixes_per_core_s", per_core_s, "fixes/s", about=about))
+    emit(Figure("stream", "fixes_per_s", per_s, "fixes/s", about=about))
+    for peer in peers:
+        say(f"measuring {peer.name}")
+        try:
+            outcome = run_peer(peer, scratch.bootstrap, GPS_FIXES, job.partitions, job.warm, job.fixes)
+        except Unavailable as error:
+            say(str(error))
+            continue
+        theirs = {"peer_is": peer.what, "peer_version": outcome.version, "peer_fixes": outcome.fixes}
+        for metric, ours, peers_own in (
+            ("fixes_per_core_s", per_core_s, outcome.fixes_per_core_s),
+            ("fixes_per_s", per_s, outcome.fixes_per_s),
+        ):
+            emit(Figure("stream", metric, ours, "fixes/s", peer.name, peers_own, {**about, **theirs}))
+
+
+def measure_worker(worker: Worker, warm: int, sent: int) -> tuple[Sample, Sample, Sample]:
+    """Let a worker take everything: the samples after the warm-up, after the last fix, and once it is stored.
+
+    Start-up and compilation come before the first sample; writing the last checkpoint is before the third.
+    """
+    worker.start()
+    try:
+        first = worker.wait_for_fixes(max(warm, 1), TAKE_WITHIN_S, every_s=0.02)
+        last = worker.wait_for_fixes(sent, TAKE_WITHIN_S)
+        stored = worker.wait_for_checkpoint()
+    finally:
+        worker.stop()
+    if first.fixes >= sent:
+        raise BadInput(f"{sent:,} fixes were gone before the first look at them: ask for more with --fixes")
+    return first, last, stored
+
+
+def rates(first: Sample, last: Sample, stored: Sample) -> tuple[float, float]:
+    """Fixes per second of CPU time, the last checkpoint's included, and per second on the clock."""
+    fixes = last.fixes - first.fixes
+    return fixes / max(stored.cpu_s - first.cpu_s, 1e-9), fixes / max(last.wall_s - first.wall_s, 1e-9)
