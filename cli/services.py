@@ -1,0 +1,216 @@
+"""Brings up what a run on one machine needs (broker, Redis, topics, graph, workers) and takes it down again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+import psutil
+
+from cli.bundled_graph import ensure_graph
+from cli.scrape import scrape
+from geo.errors import Unavailable
+from streams.local_processes import (
+    LocalProcess,
+    RunFolder,
+    RunState,
+    choose_port,
+    is_running,
+    last_lines,
+    spawn,
+    stop,
+)
+from streams.local_services import (
+    broker_answers,
+    redis_answers,
+    run_folder,
+    start_broker,
+    start_redis,
+    wait_for_broker,
+    wait_for_redis,
+)
+from streams.settings import Settings
+from streams.topics import WALKERS_TABLE, ensure_topics
+
+METRICS_PORT = 9464
+WATCHER = "up"  # the process that started the others
+# the first worker on a machine compiles every kernel before it asks for partitions
+WORKER_WITHIN_S = 300.0
+
+Say = Callable[[str], None]
+
+
+def addresses_here() -> dict[str, str]:
+    """BOOTSTRAP, REDIS_URL and METRICS_PORT of what runs in this run folder; empty if nothing does."""
+    folder = run_folder()
+    if not folder.state_file.is_file():
+        return {}
+    state = folder.load()
+    found = {}
+    if state.bootstrap and state.find("kafka"):
+        found["BOOTSTRAP"] = state.bootstrap
+    if state.redis_url and state.find("redis"):
+        found["REDIS_URL"] = state.redis_url
+    if (worker := state.find("worker-0")) and worker.port:
+        found["METRICS_PORT"] = str(worker.port)
+    return found
+
+
+def this_process() -> LocalProcess:
+    """The running command itself, for `flaneur down` to find."""
+    return LocalProcess(WATCHER, os.getpid(), " ".join(psutil.Process().cmdline()), os.getcwd())
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to start; a port of None is the usual one or the next that is free, `keep` keeps earlier data."""
+
+    kafka_port: int | None = None
+    redis_port: int | None = None
+    workers: int = 1
+    keep: bool = False
+
+
+class Stack:
+    """Everything that one run started, in order; each is written down before anything waits for it."""
+
+    def __init__(self, folder: RunFolder, wanted: Wanted, say: Say) -> None:
+        self.folder = folder
+        self.wanted = wanted
+        self.say = say
+        self.settings = replace(Settings.from_env(), graph_dir=_graph_dir(folder))
+        self.state = RunState()
+
+    def start(self) -> Settings:
+        """Start all of it and wait until the workers own every partition; the settings they run with."""
+        left_over = self.folder.load()
+        if left_over.running():
+            self.say("stopping what an earlier run left behind")
+            stop_all(self.folder, left_over, self.say)
+        self._started(this_process())
+        self._start_services()
+        created = ensure_topics(self.settings)
+        self.say(f"topics: {len(created)} created" if created else "topics: all there")
+        if _is_bundled(self.settings, self.folder):
+            ensure_graph(self.folder, self.say)
+        self._start_workers()
+        return self.settings
+
+    def stop(self) -> None:
+        """Stop what was started, the last one first: workers checkpoint into a broker that is still there."""
+        stop_all(self.folder, self.state, self.say)
+
+    def workers(self) -> list[LocalProcess]:
+        """The workers of this run, alive or not."""
+        return [process for process in self.state.processes if process.name.startswith("worker-")]
+
+    def check_workers(self) -> None:
+        """Raise Unavailable with the end of its log when a worker has ended by itself."""
+        for worker in self.workers():
+            if not is_running(worker):
+                log = self.folder.logs / f"{worker.name}.log"
+                raise Unavailable(f"{worker.name} has ended; the end of {log}:\n{last_lines(log, 12)}")
+
+    def _started(self, process: LocalProcess) -> LocalProcess:
+        self.state = self.state.with_process(process)
+        self.folder.save(self.state)
+        return process
+
+    def _start_services(self) -> None:
+        bootstrap, redis_url = os.environ.get("BOOTSTRAP"), os.environ.get("REDIS_URL")
+        broker = redis = None
+        if bootstrap:
+            self.say(f"broker: yours at {bootstrap}")
+            if not broker_answers(bootstrap, 10.0):
+                raise Unavailable(
+                    f"no broker answers at {bootstrap}: start it, or unset BOOTSTRAP to get one here"
+                )
+        else:
+            self._clear("kafka")
+            broker = self._started(start_broker(self.folder, port=self.wanted.kafka_port))
+        if redis_url:
+            self.say("Redis: yours, named by REDIS_URL")
+            if not redis_answers(redis_url, 10.0):
+                raise Unavailable(
+                    "no Redis answers at REDIS_URL: start it, or unset REDIS_URL to get one here"
+                )
+        else:
+            self._clear("redis")
+            redis = self._started(start_redis(self.folder, port=self.wanted.redis_port))
+        if redis is not None:
+            redis_url = wait_for_redis(redis, self.folder)
+            self.say(f"Redis: {redis_url}")
+        if broker is not None:
+            bootstrap = wait_for_broker(broker, self.folder)
+            self.say(f"broker: {bootstrap}")
+        self.state = replace(self.state, bootstrap=bootstrap, redis_url=redis_url)
+        self.folder.save(self.state)
+        self.settings = replace(self.settings, bootstrap=bootstrap or "", redis_url=redis_url or "")
+
+    def _clear(self, name: str) -> None:
+        """Begin with an empty service: the day would otherwise meet its own walkers of the run before."""
+        if not self.wanted.keep:
+            shutil.rmtree(self.folder.path / name, ignore_errors=True)
+
+    def _start_workers(self) -> None:
+        usual = METRICS_PORT
+        for index in range(self.wanted.workers):
+            name = f"worker-{index}"
+            port = choose_port("metrics", usual)
+            usual = port + 1
+            settings = replace(self.settings, metrics_port=port, worker_id=f"local-{index}")
+            environment = {one.name.upper(): str(getattr(settings, one.name)) for one in fields(settings)}
+            command = [sys.executable, "-m", "cli.main", "worker"]
+            self._started(
+                spawn(
+                    name,
+                    command,
+                    folder=self.folder.path / name,
+                    log=self.folder.logs / f"{name}.log",
+                    marker="-m cli.main worker",
+                    port=port,
+                    environment=environment,
+                )
+            )
+        self.say("worker: starting (the very first start compiles its kernels, which takes a minute or two)")
+        give_up = time.monotonic() + WORKER_WITHIN_S
+        while self._partitions_owned() < self.settings.partitions:
+            self.check_workers()
+            if time.monotonic() > give_up:
+                raise Unavailable(
+                    f"the worker took no partitions in {WORKER_WITHIN_S:.0f} s: see {self.folder.logs}"
+                )
+            time.sleep(0.2)
+        for worker in self.workers():
+            self.say(f"{worker.name}: metrics at http://127.0.0.1:{worker.port}/metrics")
+
+    def _partitions_owned(self) -> float:
+        owned = 0.0
+        for worker in self.workers():
+            samples = scrape(worker.port or 0)
+            owned += sum(samples.values("flaneur_assigned_partitions", table=WALKERS_TABLE))
+        return owned
+
+
+def stop_all(folder: RunFolder, state: RunState, say: Say) -> int:
+    """Stop every process of a run, the last one started first; how many were running."""
+    stopped = 0
+    for process in reversed(state.processes):
+        if process.name != WATCHER and stop(process):
+            say(f"stopped {process.name}")
+            stopped += 1
+    folder.state_file.unlink(missing_ok=True)
+    return stopped
+
+
+def _graph_dir(folder: RunFolder) -> str:
+    given = os.environ.get("GRAPH_DIR")
+    return os.path.abspath(given) if given else str(folder.graph)
+
+
+def _is_bundled(settings: Settings, folder: RunFolder) -> bool:
+    return settings.graph_dir == str(folder.graph)
