@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 import time
 from typing import Any
 
 import faust
 from faust.types import TP
 
-from geo.graph import open_graph
 from geo.network import Network
 from streams import metrics
 from streams.blocks import BlockSchema, block_scheduler, use_blocks
@@ -42,7 +42,7 @@ app = faust.App(
     settings.group,
     broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
     store="memory://",
-    datadir=os.path.join(".run", f"faust-{settings.instance_id}"),
+    datadir=os.path.join(tempfile.gettempdir(), f"flaneur-{settings.instance_id}"),  # stays empty
     autodiscover=["agents"],
     origin="streams",
     processing_guarantee="at_least_once",
@@ -87,11 +87,6 @@ conditions = Shards(
 )  # fmt: skip
 online_store = OnlineStore(settings.redis_url)
 watchdog = Watchdog(settings.watchdog_s)
-
-
-@app.on_configured.connect
-def _open_graph(sender: Any, /, *_: Any, **__: Any) -> None:
-    network.open(open_graph(settings.graph_path))
 
 
 async def _tell_walkers(new: Network) -> None:

@@ -23,12 +23,12 @@ from streams.delivery import Outgoing, deliver
 OFFSETS = "offsets"
 
 
-def _seal(data: bytes) -> bytes:
+def seal(data: bytes) -> bytes:
     packed = bytes(cramjam.lz4.compress_block(data))
     return zlib.crc32(packed).to_bytes(4, "little") + packed
 
 
-def _unseal(key: str, value: bytes) -> bytes:
+def unseal(key: str, value: bytes) -> bytes:
     if len(value) < 4 or zlib.crc32(value[4:]) != int.from_bytes(value[:4], "little"):
         raise BadRecord("bad_checkpoint", f"{key} fails its checksum")
     return bytes(cramjam.lz4.decompress_block(value[4:]))
@@ -52,13 +52,13 @@ class CheckpointTable:
         Raises Unavailable when Kafka does not acknowledge.
         """
         sealed = {
-            f"{partition}/{name}".encode(): None if data is None else _seal(data)
+            f"{partition}/{name}".encode(): None if data is None else seal(data)
             for name, data in buckets.items()
         }
         await self._deliver(partition, sealed)
         if offsets is not None:
             await self._deliver(
-                partition, {f"{partition}/{OFFSETS}".encode(): _seal(orjson.dumps(dict(offsets)))}
+                partition, {f"{partition}/{OFFSETS}".encode(): seal(orjson.dumps(dict(offsets)))}
             )
         size = sum(len(value) for value in sealed.values() if value is not None)
         metrics.CHECKPOINT_BYTES.inc(size)
@@ -85,7 +85,7 @@ class CheckpointTable:
             key = raw_key.decode()
             if not key.startswith(prefix) or not value:
                 continue
-            data = _unseal(key, value)
+            data = unseal(key, value)
             name = key[len(prefix) :]
             if name == OFFSETS:
                 offsets = orjson.loads(data)

@@ -25,7 +25,7 @@ class Timed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Wish:
+class Ask:
     """What each replayed device asks for before it walks: a loop of some length, or a way to a place."""
 
     length_m: float | None = None
@@ -33,15 +33,15 @@ class Wish:
     dest_lon: float | None = None
 
 
-def parse_wish(text: str) -> Wish:
+def parse_ask(text: str) -> Ask:
     """`loop:METRES` or `to:LAT,LON`; raises BadInput for anything else."""
     kind, _, rest = text.partition(":")
     try:
         if kind == "loop":
-            return Wish(length_m=float(rest))
+            return Ask(length_m=float(rest))
         if kind == "to":
             lat, lon = rest.split(",")
-            return Wish(dest_lat=float(lat), dest_lon=float(lon))
+            return Ask(dest_lat=float(lat), dest_lon=float(lon))
     except ValueError as error:
         raise BadInput(f"the request {text!r} has no numbers where they belong: {error}") from error
     raise BadInput(f"the request is {text!r}, it must be loop:METRES or to:LAT,LON")
@@ -61,7 +61,7 @@ class Fleet:
 
     The default of `every_s` spreads them over the longest trace. Devices are called after their trace:
     name-001, name-002, ... With `at_ts` all traces begin at that event time instead of the recorded one.
-    With `wish` a device sends a route-request first. Raises BadInput for traces without times.
+    With `ask` a device sends a route-request first. Raises BadInput for traces without times.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Fleet:
         traces: Sequence[Trace],
         devices: int = 1,
         every_s: float | None = None,
-        wish: Wish | None = None,
+        ask: Ask | None = None,
     ) -> None:
         if not traces:
             raise BadInput("there is no trace to replay")
@@ -84,11 +84,11 @@ class Fleet:
             raise BadInput(f"devices set out every {self.every_s} s, it must be 0 or more")
         self.traces = _named(traces)
         self.devices = devices
-        self.wish = wish
+        self.ask = ask
 
     def __len__(self) -> int:
         """Records of one round."""
-        per_device = sum(len(trace) + (self.wish is not None) for _, trace in self.traces)
+        per_device = sum(len(trace) + (self.ask is not None) for _, trace in self.traces)
         return self.devices * per_device
 
     def span_s(self, together: bool) -> float:
@@ -111,7 +111,7 @@ class Fleet:
             shift_s = later_s + (0.0 if at_ts is None else at_ts - float(trace.ts[0]))
             for index in range(self.devices):
                 device = f"{name}-{index + 1:03d}"
-                walkers.append(_walker(device, trace, shift_s + index * self.every_s, self.wish, number))
+                walkers.append(_walker(device, trace, shift_s + index * self.every_s, self.ask, number))
         # by time alone: of records of one moment the first walker's comes first, whatever its bytes
         return heapq.merge(*walkers, key=lambda record: record.ts)
 
@@ -129,19 +129,19 @@ def _named(traces: Sequence[Trace]) -> list[tuple[str, Trace]]:
     return list(named.items())
 
 
-def _walker(device: str, trace: Trace, shift_s: float, wish: Wish | None, number: int) -> Iterator[Timed]:
+def _walker(device: str, trace: Trace, shift_s: float, ask: Ask | None, number: int) -> Iterator[Timed]:
     key = device.encode()
-    if wish is not None:
+    if ask is not None:
         request = RouteRequest(
             device=device,
             request=f"{device}-{number}",
             ts=float(trace.ts[0]) + shift_s,
-            kind="loop" if wish.dest_lat is None else "to",
+            kind="loop" if ask.dest_lat is None else "to",
             lat=float(trace.lat[0]),
             lon=float(trace.lon[0]),
-            dest_lat=wish.dest_lat,
-            dest_lon=wish.dest_lon,
-            length_m=wish.length_m,
+            dest_lat=ask.dest_lat,
+            dest_lon=ask.dest_lon,
+            length_m=ask.length_m,
         )
         yield Timed(request.ts, ROUTE_REQUESTS, key, encode(request))
     for i in range(len(trace)):

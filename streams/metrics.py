@@ -6,6 +6,7 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
+from geo.errors import Unavailable
 from streams.settings import Settings
 
 _LATENCY_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -80,7 +81,21 @@ ONLINE_STORE_ERRORS = Counter("flaneur_online_store_errors", "Failed writes to t
 ONLINE_STORE_KEYS = Counter("flaneur_online_store_keys", "Keys written to the online store", ["entity"])
 
 
-def serve(settings: Settings) -> WSGIServer:
-    """Serve this process's metrics on its own thread; returns the server, whose port may have been 0."""
-    server, _ = start_http_server(settings.metrics_port, settings.metrics_host)
-    return server
+_servers: dict[int, WSGIServer] = {}
+
+
+def serve(settings: Settings) -> int:
+    """Serve this process's metrics on a thread of its own, once; returns the port (METRICS_PORT may be 0).
+
+    Raises Unavailable if the port is taken.
+    """
+    port = settings.metrics_port
+    if port not in _servers:
+        try:
+            _servers[port], _ = start_http_server(port, settings.metrics_host)
+        except OSError as error:
+            raise Unavailable(
+                f"metrics cannot be served at {settings.metrics_host}:{port}: {error.strerror};"
+                f" is another worker running? Set METRICS_PORT"
+            ) from error
+    return int(_servers[port].server_port)

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from geo.costs import static_costs
 from geo.errors import BadRecord
-from geo.graph import Graph
+from geo.graph import open_graph
 from geo.network import Network
 from models.conditions import ConditionTable, changed_edges
 from models.records import EdgeCondition, decode
@@ -45,19 +45,17 @@ class NetworkService:
 
     @property
     def current(self) -> Network:
-        assert self._current is not None, "open() comes first"
+        assert self._current is not None, "it is there once `ready` is set"
         return self._current
-
-    def open(self, graph: Graph) -> None:
-        """Start on the graph with nothing known of the world."""
-        self._current = Network(graph, static_costs(graph))
 
     def listen(self, listener: Listener) -> None:
         """`listener` is awaited with every new network after the first."""
         self._listeners.append(listener)
 
     async def follow(self) -> None:
-        """Read the topic for ever; to be run as a task. Ends only by cancellation or an error of Kafka."""
+        """Open the graph, read the topic to its end and follow it; ends only by cancellation or an error."""
+        graph = open_graph(self._settings.graph_path)
+        self._current = Network(graph, static_costs(graph))
         partition = TopicPartition(EDGE_CONDITIONS, 0)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.bootstrap,

@@ -84,10 +84,8 @@ def read_trace(
     if named:
         return named[0]
     names = ", ".join(trace.name for trace in traces[:5]) + (", ..." if len(traces) > 5 else "")
-    raise BadInput(
-        f"{path} has {len(traces)} traces ({names}), "
-        + ("name one" if name is None else f"none called {name!r}")
-    )
+    wanted = "say which one with name=" if name is None else f"none is called {name!r}"
+    raise BadInput(f"{path} has {len(traces)} traces ({names}): {wanted}")
 
 
 def _load(path: Path) -> bytes:
