@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from geo.errors import BadInput, Unavailable
-from streams.fleet import Fleet, begin_ts, parse_wish
+from streams.fleet import Fleet, begin_ts, parse_ask
 from streams.replay import PlaySummary, parse_speed, play
 from streams.settings import Settings
 from streams.traces import Trace, read_traces
@@ -68,12 +68,12 @@ def command(
       flaneur replay tracks.csv.gz --speed max --at recorded --json
     """
     rate = parse_speed(speed)
-    wish = None if request_ is None else parse_wish(request_)
+    ask = None if request_ is None else parse_ask(request_)
     if loop and at == "now" and rate > 1:
         raise BadInput("--loop at more than --speed 1 would carry event time beyond now: add --at recorded")
     traces = [trace for file in files for trace in read_traces(file)]
     report_problems(traces)
-    fleet = Fleet(traces, devices, every_s, wish)
+    fleet = Fleet(traces, devices, every_s, ask)
     span_s = fleet.span_s(together=at == "now")
     if span_s / rate > LONGEST_S:
         days = span_s / rate / 86_400
@@ -124,13 +124,13 @@ def say_summary(summary: PlaySummary, as_json: bool) -> None:
 def stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
     """Ctrl-C (and SIGTERM) sets `stop` inside; a second one interrupts as usual."""
 
-    def ask(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
 
     before: dict[int, Any] = {
-        number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
         yield

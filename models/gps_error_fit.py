@@ -34,8 +34,9 @@ GAP_S = 5.0  # a longer step between fixes is a gap
 JUMP_M, JUMP_MPS = 10.0, 7.0  # a step that the measured velocity does not explain by both of these
 LONGEST_JUMP_S = 60.0
 MIN_MOVING_MPS = 0.4
+SCALE_SPAN_S = 60.0
 MIN_WINDOWS = 5  # a class with fewer at some length says nothing there
-_SHARES = np.linspace(0, 1, 21)
+_SHARES = np.linspace(0, 1, 101)
 
 
 def fit(tracks: Iterable[Track], pairs: Iterable[tuple[Track, Track]] = ()) -> GpsError:
@@ -132,7 +133,7 @@ def _windows(walk: FootTrack, drift: F64, jumps: list[tuple[float, float, float]
             and speed[i:j].min() > MIN_MOVING_MPS
             and not ((starts < ts[-1]) & (ends > ts[0])).any()
         )
-        if usable and _scale_is_right(walk, i, j):
+        if usable and _scale_is_right(walk, drift, i, j):
             u = (ts - ts.mean()) / length_s
             design = np.column_stack((np.ones_like(u), u))
             line = np.linalg.lstsq(design, drift[i:j], rcond=None)[0]
@@ -142,12 +143,18 @@ def _windows(walk: FootTrack, drift: F64, jumps: list[tuple[float, float, float]
         i = j if usable else i + 1
 
 
-def _scale_is_right(walk: FootTrack, i: int, j: int) -> bool:
-    """Whether the measured velocity leads about as far as the positions do: some phones report half of it."""
-    moved = np.hypot(walk.x[j - 1] - walk.x[i], walk.y[j - 1] - walk.y[i])
-    step = np.diff(walk.ts[i:j])[:, None] * (walk.velocity[i + 1 : j] + walk.velocity[i : j - 1]) / 2
-    told = np.hypot(*step.sum(axis=0))
-    return bool(0.75 * told < moved < 1.33 * told)
+def _scale_is_right(walk: FootTrack, drift: F64, i: int, j: int) -> bool:
+    """Whether the measured velocity leads about as far as the positions do: some phones report half of it.
+
+    Judged over a minute around the window, however short that is: a narrow look would throw out just the
+    windows with large errors.
+    """
+    middle = (walk.ts[i] + walk.ts[j - 1]) / 2
+    first = int(np.searchsorted(walk.ts, middle - SCALE_SPAN_S / 2))
+    last = int(np.searchsorted(walk.ts, middle + SCALE_SPAN_S / 2)) - 1
+    moved = np.array([walk.x[last] - walk.x[first], walk.y[last] - walk.y[first]])
+    told = float(np.linalg.norm(moved - (drift[last] - drift[first])))
+    return bool(0.75 * told < float(np.linalg.norm(moved)) < 1.33 * told)
 
 
 def _left_share(length_s: float, tau_s: float) -> float:

@@ -25,7 +25,7 @@ STOP_REACH_M = 6.0  # a stop lasts while the walker stays so near to where it be
 MOVING_MPS = 0.6
 SLOWEST = 0.4  # of the mean pace: slower is a stop, which is drawn apart
 _LAGS_S = np.array([2.0, 3.0, 5.0, 8.0])
-_SHARES = np.linspace(0, 1, 21)
+_SHARES = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True)
