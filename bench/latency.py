@@ -15,13 +15,12 @@ import numpy as np
 
 from bench.fixes import Walk
 from bench.pacing import Moment, Pacer, moment
-from bench.report import Emit, Figure
-from bench.scratch import Say, Scratch
+from bench.session import Session
 from bench.tracks import Tracks, walk_streets
 from bench.walkers import Heard, Listener, Wish, ask_for_routes, routes_of
 from bench.worker import Worker, worker_settings
 from geo.errors import BadInput, Unavailable
-from geo.graph import F64, open_graph
+from geo.graph import F64
 from streams.topics import ensure_topics
 
 STEP_S = 2.0  # a walker's fixes: phones that save their battery send one every other second
@@ -77,22 +76,20 @@ def latencies_s(sent_at_s: Mapping[Moment, float], heard: list[Heard], since_s: 
     return np.array(found, np.float64)
 
 
-def run_latency(
-    job: LatencyJob, scratch: Scratch, graph_dir: str, about: Mapping[str, object], emit: Emit, say: Say
-) -> None:
-    """Run the load and emit the percentiles; raises Unavailable when it caused too few updates to judge."""
-    graph = open_graph(graph_dir)
-    settings = worker_settings(scratch, graph_dir, job.partitions)
+def run_latency(job: LatencyJob, session: Session) -> None:
+    """Run the load and report percentiles; raises Unavailable when it caused too few updates to judge."""
+    scratch = session.scratch
+    settings = worker_settings(scratch, session.graph_dir, job.partitions)
     ensure_topics(settings)
-    tracks = walk_streets(graph, job.walkers, BACK_M + WALKED_M, job.seed)
+    tracks = walk_streets(session.graph, job.walkers, BACK_M + WALKED_M, job.seed)
     start_s = float(int(time.time()))
     walk = Walk(tracks, start_s, job.seed, step_s=STEP_S, begin_m=BACK_M)
     log = scratch.folder / "worker.log"
     with Listener(scratch.bootstrap, job.partitions) as listener, Worker(settings, log):
-        say(f"asking for {job.walkers:,} routes")
+        session.say(f"asking for {job.walkers:,} routes")
         ask_for_routes(scratch.bootstrap, walk.devices(), ways_back(tracks), start_s - 1.0)
         routes_of(listener, walk.devices(), 300.0)
-        say(f"sending {job.rate_per_s:,.0f} fixes/s for {job.warm_s + job.duration_s:.0f} s")
+        session.say(f"sending {job.rate_per_s:,.0f} fixes/s for {job.warm_s + job.duration_s:.0f} s")
         pacer = Pacer(scratch.bootstrap, walk, int((job.warm_s + job.duration_s) / STEP_S))
         begun_s = time.perf_counter()
         pacer.run()
@@ -101,8 +98,7 @@ def run_latency(
     enough = min(FEWEST_UPDATES, int(job.rate_per_s * job.duration_s / 30.0))
     if len(found) < enough:
         raise Unavailable(f"{len(pacer.sent_at_s):,} fixes caused {len(found)} updates, {enough} are needed")
-    about = {
-        **about,
+    about: dict[str, object] = {
         "rate_per_s": round(pacer.rate_per_s, 1),
         "duration_s": job.duration_s,
         "updates": len(found),
@@ -110,6 +106,11 @@ def run_latency(
         "partitions": job.partitions,
         "seed": job.seed,
     }
-    for metric, share in (("p50", 50.0), ("p99", 99.0), ("max", 100.0)):
-        value_ms = float(np.percentile(found, share)) * 1000.0
-        emit(Figure("latency", f"fix_to_update_{metric}_ms", value_ms, "ms", about=about))
+    shares = (("p50", 50.0), ("p99", 99.0), ("max", 100.0))
+    session.report(
+        [
+            (f"fix_to_update_{name}_ms", float(np.percentile(found, share)) * 1000.0, "ms")
+            for name, share in shares
+        ],
+        about,
+    )

@@ -7,15 +7,13 @@ small share of the walkers strays from them), are preloaded while no worker runs
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 from bench.fixes import WALKING_MPS, Walk
-from bench.report import Emit, Figure
-from bench.scratch import Say, Scratch, preload
+from bench.scratch import preload
+from bench.session import Session
 from bench.stream import StreamJob, measure_worker, rates
 from bench.walkers import Listener, ask_for_routes, draw_pairs, follow_routes, routes_of
 from bench.worker import Worker, worker_settings
-from geo.graph import open_graph
 from streams.topics import GPS_FIXES, ensure_topics
 
 START_S = 1_750_000_020.0
@@ -23,32 +21,35 @@ STRAY_SHARE = 0.02
 ANSWER_WITHIN_S = 300.0
 
 
-def run_pipeline(
-    job: StreamJob, scratch: Scratch, graph_dir: str, about: Mapping[str, object], emit: Emit, say: Say
-) -> None:
-    """Plan everybody's route, walk them, and emit the figures."""
-    graph = open_graph(graph_dir)
-    settings = worker_settings(scratch, graph_dir, job.partitions)
+def run_pipeline(job: StreamJob, session: Session) -> None:
+    """Plan everybody's route, walk them, and report."""
+    graph, scratch = session.graph, session.scratch
+    settings = worker_settings(scratch, session.graph_dir, job.partitions)
     ensure_topics(settings)
     walked_m = WALKING_MPS * (job.fixes + job.warm) / job.devices
     devices = [f"d{walker:06d}" for walker in range(job.devices)]
     wishes = draw_pairs(graph, job.devices, max(1.3 * walked_m, 300.0), job.seed)
     log = scratch.folder / "worker.log"
-    say(f"asking for {job.devices:,} routes")
+    session.say(f"asking for {job.devices:,} routes")
     with Listener(scratch.bootstrap, job.partitions) as listener, Worker(settings, log):
         ask_for_routes(scratch.bootstrap, devices, wishes, START_S - 1.0)
         routes = routes_of(listener, devices, ANSWER_WITHIN_S)
     # who got no route stays at home
     tracks = follow_routes(graph, list(routes.values()), STRAY_SHARE, walked_m, job.seed)
     walk = Walk(tracks, START_S, job.seed, names=tuple(routes))
-    sent = preload(scratch.bootstrap, GPS_FIXES, walk, job.warm + job.fixes, say)
-    say("measuring flaneur")
+    sent = preload(scratch.bootstrap, GPS_FIXES, walk, job.warm + job.fixes, session.say)
+    session.say("measuring flaneur")
     with Listener(scratch.bootstrap, job.partitions) as listener:
         first, last, stored = measure_worker(Worker(settings, log), job.warm, sent)
     reasons = Counter(update.reason for update in listener.heard if update.reason != "requested")
-    about = {**about, "fixes": last.fixes - first.fixes, "warm": first.fixes, "devices": len(routes),
-             "partitions": job.partitions, "seed": job.seed, "graph_edges": graph.edge_count,
-             "stray_share": STRAY_SHARE, "updates": dict(reasons)}  # fmt: skip
-    per_core_s, per_s = rates(first, last, stored)
-    emit(Figure("pipeline", "fixes_per_core_s", per_core_s, "fixes/s", about=about))
-    emit(Figure("pipeline", "fixes_per_s", per_s, "fixes/s", about=about))
+    about: dict[str, object] = {
+        "fixes": last.fixes - first.fixes,
+        "warm": first.fixes,
+        "devices": len(routes),
+        "partitions": job.partitions,
+        "seed": job.seed,
+        "graph_edges": graph.edge_count,
+        "stray_share": STRAY_SHARE,
+        "updates": dict(reasons),
+    }
+    session.report(rates(first, last, stored), about)

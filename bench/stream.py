@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.fixes import WALKING_MPS, Walk
 from bench.peers import Peer
 from bench.peers.run import run_peer
-from bench.report import Emit, Figure
-from bench.scratch import Say, Scratch, preload
+from bench.scratch import preload
+from bench.session import Session
 from bench.tracks import wander
 from bench.worker import Sample, Worker, worker_settings
 from geo.errors import BadInput, Unavailable
@@ -41,39 +41,35 @@ def stream_walk(job: StreamJob) -> Walk:
     return Walk(wander(job.devices, 1.5 * WALKING_MPS * ticks + 20.0, job.seed), START_S, job.seed)
 
 
-def run_stream(
-    job: StreamJob,
-    scratch: Scratch,
-    graph_dir: str,
-    peers: Sequence[Peer],
-    about: Mapping[str, object],
-    emit: Emit,
-    say: Say,
-) -> None:
-    """Preload, measure the worker, measure every peer on the same topic, and emit the figures."""
-    settings = worker_settings(scratch, graph_dir, job.partitions, ingest_only=True)
+def run_stream(job: StreamJob, peers: Sequence[Peer], session: Session) -> None:
+    """Preload, measure the worker, measure every peer on the same topic, and report."""
+    bootstrap = session.scratch.bootstrap
+    settings = worker_settings(session.scratch, session.graph_dir, job.partitions, ingest_only=True)
     ensure_topics(settings)
-    sent = preload(scratch.bootstrap, GPS_FIXES, stream_walk(job), job.warm + job.fixes, say)
-    say("measuring flaneur")
-    first, last, stored = measure_worker(Worker(settings, scratch.folder / "worker.log"), job.warm, sent)
-    about = {**about, "fixes": last.fixes - first.fixes, "warm": first.fixes, "devices": job.devices,
-             "partitions": job.partitions, "seed": job.seed}  # fmt: skip
-    per_core_s, per_s = rates(first, last, stored)
-    emit(Figure("stream", "fixes_per_core_s", per_core_s, "fixes/s", about=about))
-    emit(Figure("stream", "fixes_per_s", per_s, "fixes/s", about=about))
+    sent = preload(bootstrap, GPS_FIXES, stream_walk(job), job.warm + job.fixes, session.say)
+    session.say("measuring flaneur")
+    worker = Worker(settings, session.scratch.folder / "worker.log")
+    first, last, stored = measure_worker(worker, job.warm, sent)
+    about: dict[str, object] = {
+        "fixes": last.fixes - first.fixes,
+        "warm": first.fixes,
+        "devices": job.devices,
+        "partitions": job.partitions,
+        "seed": job.seed,
+    }
+    figures = rates(first, last, stored)
+    session.report(figures, about)
     for peer in peers:
-        say(f"measuring {peer.name}")
+        session.say(f"measuring {peer.name}")
         try:
-            outcome = run_peer(peer, scratch.bootstrap, GPS_FIXES, job.partitions, job.warm, job.fixes)
+            outcome = run_peer(peer, bootstrap, GPS_FIXES, job.partitions, job.warm, job.fixes)
         except Unavailable as error:
-            say(str(error))
+            session.warn(str(error))
             continue
         theirs = {"peer_is": peer.what, "peer_version": outcome.version, "peer_fixes": outcome.fixes}
-        for metric, ours, peers_own in (
-            ("fixes_per_core_s", per_core_s, outcome.fixes_per_core_s),
-            ("fixes_per_s", per_s, outcome.fixes_per_s),
-        ):
-            emit(Figure("stream", metric, ours, "fixes/s", peer.name, peers_own, {**about, **theirs}))
+        session.report(
+            figures, {**about, **theirs}, peer.name, (outcome.fixes_per_core_s, outcome.fixes_per_s)
+        )
 
 
 def measure_worker(worker: Worker, warm: int, sent: int) -> tuple[Sample, Sample, Sample]:
@@ -93,7 +89,10 @@ def measure_worker(worker: Worker, warm: int, sent: int) -> tuple[Sample, Sample
     return first, last, stored
 
 
-def rates(first: Sample, last: Sample, stored: Sample) -> tuple[float, float]:
+def rates(first: Sample, last: Sample, stored: Sample) -> list[tuple[str, float, str]]:
     """Fixes per second of CPU time, the last checkpoint's included, and per second on the clock."""
     fixes = last.fixes - first.fixes
-    return fixes / max(stored.cpu_s - first.cpu_s, 1e-9), fixes / max(last.wall_s - first.wall_s, 1e-9)
+    return [
+        ("fixes_per_core_s", fixes / max(stored.cpu_s - first.cpu_s, 1e-9), "fixes/s"),
+        ("fixes_per_s", fixes / max(last.wall_s - first.wall_s, 1e-9), "fixes/s"),
+    ]

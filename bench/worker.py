@@ -29,7 +29,7 @@ from streams.topics import WALKERS_TABLE
 START_WITHIN_S = 180.0  # the first start on a machine compiles every kernel
 STOP_WITHIN_S = 60.0
 #: what `flaneur worker` runs, by the interpreter that runs this: no search on the PATH
-COMMAND = (sys.executable, "-c", "from cli.worker import command; command()")
+COMMAND = (sys.executable, "-m", "cli.main", "worker")
 
 _SAMPLE = re.compile(r"^(?P<name>flaneur_\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$", re.MULTILINE)
 

@@ -1,0 +1,64 @@
+"""What the checkpoints say at the end: every walker's own count of fixes, read from the changelog."""
+
+from __future__ import annotations
+
+import faust
+from confluent_kafka import Consumer, TopicPartition
+
+from geo.errors import Unavailable
+from models.walker_state import WalkerState
+from streams.checkpoints import CheckpointTable
+from streams.settings import Settings
+from streams.topics import DEVICE_TOPICS, WALKERS_TABLE, changelog_topic
+
+NO_GRAPH = 0  # routes are of no interest here, so no graph is needed
+
+
+def read_changelog(settings: Settings, table: str) -> dict[bytes, bytes]:
+    """The newest value of every key of a table's changelog; raises Unavailable when it cannot be read."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": settings.bootstrap,
+            "group.id": "bench-changelog",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+        }
+    )
+    topic = changelog_topic(settings, table)
+    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(settings.partitions)])
+    newest: dict[bytes, bytes] = {}
+    ends = 0
+    try:
+        while ends < settings.partitions:
+            message = consumer.poll(30.0)
+            if message is None:
+                raise Unavailable(f"the changelog {topic} could not be read to its end within 30 s")
+            if message.error():
+                ends += 1  # enable.partition.eof
+                continue
+            key, value = message.key(), message.value()
+            if key is not None and value is not None:
+                newest[key] = value
+    finally:
+        consumer.close()
+    return newest
+
+
+def fixes_by_device(settings: Settings) -> dict[str, int]:
+    """Fixes that every walker's windows count, whether accepted, late or repeated.
+
+    Read as a worker would read them after recovery. Raises BadRecord for a damaged checkpoint.
+    """
+    table = CheckpointTable(faust.App("bench-reader", store="memory://"), WALKERS_TABLE, settings.partitions)
+    table.table.data.update(read_changelog(settings, WALKERS_TABLE))
+    counts: dict[str, int] = {}
+    for partition in range(settings.partitions):
+        state = WalkerState(settings.buckets, NO_GRAPH, DEVICE_TOPICS)
+        for name, data in table.read(partition)[1].items():
+            state.load_bucket(int(name), data)
+        windows = state.windows[: len(state)]
+        totals = windows["fixes"].astype(int) + windows["late"] + windows["duplicates"]
+        for device, count in zip(state.devices, totals.tolist(), strict=True):
+            counts[device.decode()] = counts.get(device.decode(), 0) + count
+    return counts

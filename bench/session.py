@@ -1,0 +1,38 @@
+"""What every benchmark of the stream is handed: services of its own, a graph, and somewhere to report to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from bench.report import Emit, Figure
+from bench.scratch import Scratch
+from geo.graph import Graph
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of one benchmark."""
+
+    bench: str
+    scratch: Scratch
+    graph_dir: str
+    graph: Graph
+    machine: Mapping[str, object]  # as it was before the run
+    emit: Emit
+    say: Callable[[str], None]  # progress, for whoever watches
+    warn: Callable[[str], None]  # what the reader of the figures must know
+
+    def report(
+        self,
+        figures: Iterable[tuple[str, float, str]],
+        about: dict[str, object],
+        peer: str | None = None,
+        peer_values: Iterable[float | None] = (),
+    ) -> None:
+        """Emit (metric, value, unit) figures, with the machine and `about` beside each."""
+        theirs = list(peer_values)
+        for number, (metric, value, unit) in enumerate(figures):
+            described = {**self.machine, **about}
+            peer_value = theirs[number] if theirs else None
+            self.emit(Figure(self.bench, metric, float(value), unit, peer, peer_value, described))
