@@ -1,0 +1,142 @@
+"""Paths put together from legs, cleaned of spurs, and compared with each other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+
+from geo.graph import F64, I32, Graph
+from geo.search import Metric, Path, Place, leaving_cost, measured
+
+
+def path_of(graph: Graph, metric: Metric, edges: I32, start_fraction: float, end_fraction: float) -> Path:
+    """The path over these edges, which hang together; its impedance is +inf over a closed stretch.
+
+    As in a search, a closed first edge costs its duration.
+    """
+    cost = measured(metric.impedance, edges, start_fraction, end_fraction)
+    if cost == math.inf and metric.impedance[edges[0]] == math.inf:
+        until = end_fraction if len(edges) == 1 else 1.0
+        cost = max(0.0, until - start_fraction) * leaving_cost(graph, metric, int(edges[0]))
+        if len(edges) > 1:
+            cost += measured(metric.impedance, edges, 1.0, end_fraction)
+    return Path(
+        edges,
+        start_fraction,
+        end_fraction,
+        measured(graph.length_m, edges, start_fraction, end_fraction),
+        measured(graph.duration_s, edges, start_fraction, end_fraction),
+        cost,
+    )
+
+
+def node_place(graph: Graph, node: int) -> Place:
+    """A place at a node that has an edge going out."""
+    return Place(int(graph.first_out[node]), 0.0)
+
+
+def joined(graph: Graph, metric: Metric, legs: Sequence[Path]) -> Path:
+    """One path from legs that meet at nodes, with the way out and back at a meeting point cut off.
+
+    A leg may begin and end amid an edge only where the joined path does.
+    """
+    parts = []
+    for i, leg in enumerate(legs):
+        begin = 1 if i > 0 and leg.start_fraction == 1.0 else 0
+        end = len(leg.edges) - (1 if i < len(legs) - 1 and leg.end_fraction == 0.0 else 0)
+        parts.append(leg.edges[begin:end])
+    edges = np.concatenate(parts)
+    return without_spurs(graph, metric, edges, legs[0].start_fraction, legs[-1].end_fraction)
+
+
+def without_spurs(
+    graph: Graph, metric: Metric, edges: I32, start_fraction: float, end_fraction: float
+) -> Path:
+    """The path without any stretch that is walked and at once walked back."""
+    inner = np.empty(max(0, len(edges) - 2), np.int32)
+    kept = inner[: _cancel(edges[1:-1], graph.reverse, inner)]
+    route = [int(edges[0]), *kept.tolist()] + ([int(edges[-1])] if len(edges) > 1 else [])
+    start, end = start_fraction, end_fraction
+    while len(route) > 1:
+        if route[1] == graph.reverse[route[0]]:  # set out the other way at once
+            if len(route) == 2 and end < 1.0 - start:
+                route, end = route[:1], 1.0 - end
+                break
+            start = 1.0 - start
+            del route[0]
+        elif route[-1] == graph.reverse[route[-2]]:  # stop on the way out
+            end = 1.0 - end
+            del route[-1]
+        else:
+            break
+    return path_of(graph, metric, np.array(route, np.int32), start, end)
+
+
+def stretches(graph: Graph, edges: I32) -> I32:
+    """One number for both directions of a stretch: the lower of the two edges."""
+    back = graph.reverse[edges]
+    return np.where(back >= 0, np.minimum(edges, back), edges).astype(np.int32)
+
+
+def both_ways(graph: Graph, edges: I32) -> I32:
+    """The edges and the reverses they have."""
+    back = graph.reverse[edges]
+    return np.unique(np.concatenate([edges, back[back >= 0]])).astype(np.int32)
+
+
+def shares(path: Path) -> F64:
+    """How much of each of its edges a path walks, 0..1."""
+    share = np.ones(len(path.edges))
+    share[-1] = path.end_fraction
+    share[0] -= path.start_fraction
+    return share
+
+
+def walked_twice_m(graph: Graph, path: Path) -> float:
+    """Metres of a path on ground that it has walked before, in whichever direction."""
+    return path.length_m - _ground_m(graph, path)
+
+
+def shared_m(graph: Graph, path: Path, other: Path) -> float:
+    """Metres of `path` on stretches that `other` walks too."""
+    common = np.isin(stretches(graph, path.edges), stretches(graph, other.edges))
+    return float((shares(path) * graph.length_m[path.edges])[common].sum())
+
+
+def _ground_m(graph: Graph, path: Path) -> float:
+    """Metres of distinct ground. Only the two ends can walk a part of a stretch."""
+    ids = stretches(graph, path.edges)
+    whole = np.unique(ids[1:-1])
+    ground = float(graph.length_m[whole].sum())
+    spans: dict[int, list[tuple[float, float]]] = {}
+    pieces = [(path.edges[0], path.start_fraction, 1.0), (path.edges[-1], 0.0, path.end_fraction)]
+    if len(path.edges) == 1:
+        pieces = [(path.edges[0], path.start_fraction, path.end_fraction)]
+    for edge, begin, end in pieces:
+        stretch = int(stretches(graph, np.array([edge], np.int32))[0])
+        span = (begin, end) if edge == stretch else (1.0 - end, 1.0 - begin)
+        spans.setdefault(stretch, []).append(span)
+    for stretch, parts in spans.items():
+        if stretch in whole:
+            continue
+        covered = sum(end - begin for begin, end in parts)
+        if len(parts) == 2:
+            covered -= max(0.0, min(parts[0][1], parts[1][1]) - max(parts[0][0], parts[1][0]))
+        ground += covered * float(graph.length_m[stretch])
+    return ground
+
+
+@njit(cache=True)
+def _cancel(edges, reverse, out):  # type: ignore[no-untyped-def]
+    """Write the edges without those that are walked back at once; how many are left."""
+    count = 0
+    for e in edges:
+        if count > 0 and out[count - 1] == reverse[e] and reverse[e] >= 0:
+            count -= 1
+        else:
+            out[count] = e
+            count += 1
+    return count
