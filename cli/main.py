@@ -98,9 +98,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
-        # the reader (head, less) has seen enough; without this Python complains again at its end
+        # the reader (head, less) has seen enough; without this Python complains again at its end. Click does
+        # the same, with the same exit code, for what a command writes itself
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Brings up what a run on one machine needs (broker, Redis, topics, graph, workers) and takes it down again."""
+"""Brings up what one machine needs (broker, Redis, topics, graph, workers), and takes it down again."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_stop_leaves_a_process_alone_that_only_has_the_number(tmp_path: Path) ->
 
 
 def test_a_process_that_ignores_the_request_is_ended(tmp_path: Path) -> None:
-    deaf = "from signal import *; import time; signal(SIGTERM, SIG_IGN); print(1, flush=True); time.sleep(600)"
+    deaf = "import signal as s, time; s.signal(15, s.SIG_IGN); print(1, flush=True); time.sleep(600)"
     log = tmp_path / "log"
     process = spawn("deaf", [sys.executable, "-c", deaf], folder=tmp_path, log=log, marker=deaf)
     while not log.read_text():  # until it is deaf
