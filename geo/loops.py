@@ -19,11 +19,12 @@ from numba import njit
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import to_local
 from geo.graph import F64, I32, Graph
+from geo.pace import REFERENCE_MPS
 from geo.paths import both_ways, joined, node_place, shared_m, shares, walked_twice_m
 from geo.search import Metric, Path, Place, SearchSpace, path_coordinates, shortest_path
 
 DETOUR = 1.3  # metres walked per metre of the polygon, at first; corrected by what comes out
-PACE_MPS = 1.3  # the same for durations
+
 BULGE = 0.4  # height of the polygon's side corners over the line to the far corner, per length of it
 BEARINGS = 12
 TRIES_PER_BEARING = 5
@@ -151,7 +152,7 @@ class _Planner:
     ) -> None:
         self.graph, self.metric, self.place, self.home, self.space = graph, metric, place, home, space
         self.target = target
-        self.metres = target.amount * (PACE_MPS if target.is_duration else 1.0)
+        self.metres = target.amount * (REFERENCE_MPS if target.is_duration else 1.0)
         lat, lon = _position(graph, place)
         x, y = to_local(graph.node_lat, graph.node_lon, lat, lon)
         reach = self.metres

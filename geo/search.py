@@ -19,7 +19,6 @@ from geo.errors import BadInput, NoRoute
 from geo.geodesy import EARTH_RADIUS_M
 from geo.graph import F32, F64, I32, Graph
 
-
 _LAST_STAMP = 2**31 - 2
 
 
@@ -58,7 +57,8 @@ class Metric:
 class SearchSpace:
     """Memory for one search at a time on one graph, reused so that a query allocates nothing large.
 
-    Not for two threads at once. `settled` is the number of nodes that the last search settled;
+    Not for two threads at once. `settled` is the number of nodes that the last search settled,
+    `settled_total` that of all searches so far;
     `scratch` is one impedance per edge for searches on penalised metrics; `core` tells the nodes that
     do not lie in a dead end.
     """
@@ -88,6 +88,7 @@ class SearchSpace:
         self.core: NDArray[np.bool_] = np.empty(count, np.bool_)
         kernels.mark_core(graph.first_out, graph.head, graph.reverse, self.core)
         self.settled = 0
+        self.settled_total = 0
         self._stamp = 0
 
     def next_stamp(self) -> int:
@@ -142,6 +143,7 @@ def shortest_path(
         best,
         space.next_stamp(),
     )
+    space.settled_total += space.settled
     if arrival >= 0:
         last = arrivals[arrival]
         count, departure = kernels.unwind(space.work, graph.tail, graph.tail[last[0]])
@@ -176,6 +178,7 @@ def distances_within(
         np.nextafter(budget, math.inf),
         space.next_stamp(),
     )
+    space.settled_total += space.settled
     nodes = space.work.order[: space.settled].copy()
     return nodes, space.work.dist[nodes]
 

@@ -1,0 +1,224 @@
+"""One walker's route: from a wish, a place and the network of now to a planned path with its scores.
+
+Pure: the same arguments give the same plan, for a first proposal, after a dislike, and on the way.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from geo.costs import Costs
+from geo.errors import BadInput, NoCandidate
+from geo.graph import I32, Graph
+from geo.grid import nearest_edges
+from geo.loops import loop_remainder
+from geo.network import Network
+from geo.pace import REFERENCE_MPS
+from geo.paths import both_ways, path_of
+from geo.scoring import score_routes
+from geo.search import Metric, Path, Place, SearchSpace, make_metric, shortest_path
+
+AVOID_PENALTY = 2.5  # by which each stretch of a disliked route becomes dearer
+TURN_PENALTY_S = 15.0  # a walker turns round only if that spares more than this
+MEMO_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the walker asked for.
+
+    A loop leads from wherever the walker is to `home`, within 5 % of the wanted amount if possible.
+    `to` leads to `dest` by the best way; with an amount wanted, by one that takes that much.
+    If both length_m and duration_s are given, the duration counts.
+    """
+
+    kind: Literal["loop", "to"]
+    home: Place
+    dest: Place | None
+    length_m: float | None
+    duration_s: float | None
+    taste: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A path and what it holds for the walker."""
+
+    path: Path
+    length_m: float
+    duration_s: float
+    impedance: float
+    exposures: Mapping[str, float]  # factor → mean over the walking time, 0..1
+    taste: Mapping[str, float]
+    version: int  # of the costs it was planned with
+
+
+class Remaining(NamedTuple):
+    """What is left of a route; impedance is +inf where a closed stretch lies ahead."""
+
+    length_m: float
+    duration_s: float
+    impedance: float
+
+
+def plan(
+    network: Network,
+    wish: Wish,
+    start: Place,
+    *,
+    avoid_edges: I32 | None = None,
+    walked_m: float = 0.0,
+    walked_s: float | None = None,
+    heading_edge: int | None = None,
+    seed: int = 0,
+    space: SearchSpace,
+) -> Planned:
+    """The best path from `start` (for a reroute: where the walker will be) that fulfils the wish.
+
+    avoid_edges: edges of a route that was disliked; they become dearer both ways, yet can be walked.
+    walked_m, walked_s: what the walker has walked of the wanted amount; without walked_s a wanted
+        duration is charged for walked_m at the reference pace.
+    heading_edge: the edge being walked; if `start` lies on it (or on its reverse), turning round must be
+        worth it.
+    seed: turns the directions in which loops are tried.
+    Raises NoRoute, and BadInput for a wish that cannot be understood or a place outside the graph.
+    """
+    graph = network.graph
+    metric = metric_of(network, wish.taste)
+    turn_penalty = 0.0
+    if heading_edge is not None:
+        if graph.reverse[start.edge] == heading_edge:
+            start = Place(heading_edge, 1.0 - start.fraction)
+        if start.edge == heading_edge:
+            turn_penalty = TURN_PENALTY_S
+    end = _end_of(wish)
+    length_m, duration_s = _left(wish, walked_m, walked_s)
+    if length_m is None and duration_s is None:
+        path = _way_to(graph, metric, start, end, space, avoid_edges, turn_penalty)
+    else:
+        path = loop_remainder(
+            graph,
+            metric,
+            start,
+            end,
+            space,
+            length_m=length_m,
+            duration_s=duration_s,
+            count=1,
+            seed=seed,
+            avoid_edges=avoid_edges,
+            turn_penalty=turn_penalty,
+        )[0]
+    scores = score_routes(graph, network.costs, [path], [wish.taste])
+    return Planned(
+        path,
+        path.length_m,
+        path.duration_s,
+        path.impedance,
+        scores.exposures(0),
+        wish.taste,
+        network.costs.version,
+    )
+
+
+def remaining(
+    network: Network,
+    taste: Mapping[str, float],
+    edges: I32,
+    index: int,
+    fraction: float,
+    end_fraction: float = 1.0,
+) -> Remaining:
+    """What is left of a route for a walker on its `index`-th edge, at `fraction` of it.
+
+    The last edge is walked up to end_fraction. Raises BadInput for a taste that cannot be used.
+    """
+    ahead = edges[index:]
+    if len(ahead) == 0 or (len(ahead) == 1 and fraction >= end_fraction):
+        return Remaining(0.0, 0.0, 0.0)
+    path = path_of(network.graph, metric_of(network, taste), ahead, fraction, end_fraction)
+    return Remaining(path.length_m, path.duration_s, path.impedance)
+
+
+def snap(graph: Graph, lat: float, lon: float, radius_m: float = 100.0) -> Place:
+    """The place on the graph nearest to a point in degrees.
+
+    Raises NoCandidate where none lies within radius_m, BadInput for a point off the Earth.
+    """
+    near = nearest_edges(graph, lat, lon, radius_m, 1)
+    if not near:
+        raise NoCandidate(
+            f"there is no way within {radius_m:.0f} m of lat {lat:.6f}, lon {lon:.6f}; "
+            "choose a place nearer to a street or path of this map"
+        )
+    return Place(near[0].edge, near[0].fraction)
+
+
+def metric_of(network: Network, taste: Mapping[str, float]) -> Metric:
+    """The metric of a taste under the network's costs; the latest ones asked for are kept.
+
+    Raises BadInput for a taste that cannot be used.
+    """
+    costs = network.costs
+    key = (costs.version, tuple(sorted(taste.items())))
+    kept = _memo.get(key)
+    # Several graphs may have costs of one version, so the version alone does not tell.
+    if kept is not None and kept[0]() is costs:
+        _memo.move_to_end(key)
+        return kept[1]
+    metric = make_metric(network.graph, costs, taste)
+    _memo[key] = (weakref.ref(costs), metric)
+    _memo.move_to_end(key)
+    while len(_memo) > MEMO_SIZE:
+        _memo.popitem(last=False)
+    return metric
+
+
+# Only a memory of what `make_metric` gave: it never changes a result.
+_memo: OrderedDict[tuple[int, tuple[tuple[str, float], ...]], tuple[weakref.ReferenceType[Costs], Metric]] = (
+    OrderedDict()
+)
+
+
+def _end_of(wish: Wish) -> Place:
+    if wish.kind == "loop":
+        if wish.length_m is None and wish.duration_s is None:
+            raise BadInput("a loop needs a wanted length_m or duration_s, and this wish has neither")
+        return wish.home
+    if wish.dest is None:
+        raise BadInput("a route of kind 'to' needs a destination, and this wish has none")
+    return wish.dest
+
+
+def _left(wish: Wish, walked_m: float, walked_s: float | None) -> tuple[float | None, float | None]:
+    """(length_m, duration_s) still wanted: at most one of them, never below 1."""
+    if wish.duration_s is not None:
+        spent = walked_m / REFERENCE_MPS if walked_s is None else walked_s
+        return None, max(1.0, wish.duration_s - spent)
+    if wish.length_m is not None:
+        return max(1.0, wish.length_m - walked_m), None
+    return None, None
+
+
+def _way_to(
+    graph: Graph,
+    metric: Metric,
+    start: Place,
+    end: Place,
+    space: SearchSpace,
+    avoid_edges: I32 | None,
+    turn_penalty: float,
+) -> Path:
+    if avoid_edges is None or len(avoid_edges) == 0:
+        return shortest_path(graph, metric, start, end, space, turn_penalty=turn_penalty)
+    np.copyto(space.scratch, metric.impedance)
+    space.scratch[both_ways(graph, avoid_edges)] *= np.float32(AVOID_PENALTY)
+    dearer = Metric(space.scratch, metric.min_per_m)
+    path = shortest_path(graph, dearer, start, end, space, turn_penalty=turn_penalty)
+    return path_of(graph, metric, path.edges, path.start_fraction, path.end_fraction)
