@@ -211,7 +211,7 @@ class Conditions:
             here = cells if wanted is None else [key for key in cells if key in wanted]
             if not here:
                 continue
-            weather = self._weather_features(places, step)
+            weather = self._weather_features(places, now)
             offset = max(self._emitted[place].offset for place in places)
             for key in here:
                 seen.add(key)

@@ -53,6 +53,7 @@ __all__ = [
 ]
 
 MAX_VALUE_BYTES = 1 << 20
+MAX_LETTER_BYTES = 12 << 20  # a dead letter holds a value that may have been too large, in base64
 REQUEST_KINDS = ("loop", "to", "stop")
 TRAFFIC_KINDS = ("flow", "closure", "roadwork", "incident", "air")
 UPDATE_REASONS = (
@@ -220,8 +221,8 @@ class DeadLetter:
     topic: Id
     partition: Annotated[int, Whole()]
     offset: Annotated[int, Whole()]
-    reason: Id
-    value_b64: Annotated[str, Text(MAX_VALUE_BYTES, empty=True)]
+    reason: Annotated[str, Text(1024, free=True)]
+    value_b64: Annotated[str, Text(MAX_LETTER_BYTES, empty=True)]
 
 
 def _readers(kind: type[Any]) -> tuple[tuple[str, Reader, bool], ...]:
@@ -275,13 +276,13 @@ def encode(record: Any) -> bytes:
         value = orjson.dumps(kept)
     except orjson.JSONEncodeError as error:
         raise BadRecord("bad_type", f"{type(record).__name__} cannot be written as JSON: {error}") from error
-    _check_size(value)
+    _check_size(value, type(record))
     return value
 
 
 def decode(kind: type[R], value: bytes) -> R:
     """The record of class `kind` in a message's value; BadRecord with one of REASONS if it cannot be used."""
-    return _read(kind, _parse(value))
+    return _read(kind, _parse(value, kind))
 
 
 def decode_fixes(value: bytes) -> tuple[list[Fix], list[BadFix]]:
@@ -290,7 +291,7 @@ def decode_fixes(value: bytes) -> tuple[list[Fix], list[BadFix]]:
     Never raises: a message that cannot be read at all is one BadFix with index -1.
     """
     try:
-        parsed = _parse(value)
+        parsed = _parse(value, Fix)
         if not isinstance(parsed, list):
             return [_read(Fix, parsed)], []
     except BadRecord as error:
@@ -317,13 +318,14 @@ def number_bounds(kind: type[Any]) -> dict[str, tuple[float, float]]:
     return bounds
 
 
-def _check_size(value: bytes) -> None:
-    if len(value) > MAX_VALUE_BYTES:
-        raise BadRecord("too_large", f"{len(value)} bytes, should be {MAX_VALUE_BYTES} at most")
+def _check_size(value: bytes, kind: type[Any]) -> None:
+    most = MAX_LETTER_BYTES if kind is DeadLetter else MAX_VALUE_BYTES
+    if len(value) > most:
+        raise BadRecord("too_large", f"{len(value)} bytes, should be {most} at most")
 
 
-def _parse(value: bytes) -> Any:
-    _check_size(value)
+def _parse(value: bytes, kind: type[Any]) -> Any:
+    _check_size(value, kind)
     try:
         return orjson.loads(value)
     except orjson.JSONDecodeError as error:

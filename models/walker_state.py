@@ -52,8 +52,8 @@ class WalkerState:
         self.matches = np.zeros(capacity, MATCH_STATE)
         self.trips = np.zeros(capacity, TRIP_STATE)
         self.bucket = np.zeros(capacity, np.int32)
+        self.moved = np.zeros(capacity, np.bool_)  # since features were last read
         self.members: list[list[int]] = [[] for _ in range(buckets)]
-        self.contained: list[dict[str, int]] = [dict.fromkeys(topics, 0) for _ in range(buckets)]
         self._route_first = np.zeros(capacity, np.int64)
         self._route_size = np.zeros(capacity, np.int32)
         self._arena_edges = np.zeros(4096, np.int32)
@@ -89,7 +89,7 @@ class WalkerState:
         return np.fromiter((self.slot(device) for device in devices), np.int32)
 
     def _grow(self, capacity: int) -> None:
-        for name in ("windows", "matches", "trips", "bucket", "_route_first", "_route_size"):
+        for name in ("windows", "matches", "trips", "bucket", "moved", "_route_first", "_route_size"):
             old = getattr(self, name)
             new = np.zeros(capacity, old.dtype)
             new[: len(old)] = old
@@ -140,7 +140,6 @@ class WalkerState:
     ) -> bytes:
         """A bucket's bytes; `contained`: up to where each topic is in it, `updates`: what may be unsent."""
         slots = np.array(self.members[bucket], np.int64)
-        self.contained[bucket] = dict(contained)
         devices = [self.devices[s] for s in slots]
         sizes = self._route_size[slots]
         edges = [
@@ -216,7 +215,6 @@ class WalkerState:
             device_len, update_len = read.array("<u4", 2).tolist()
             device = bytes(read.take(device_len))
             updates.append((device, bytes(read.take(update_len))))
-        self.contained[bucket] = contained
         return PackedBucket(contained, updates, dropped)
 
     def active_slots(self) -> NDArray[np.int64]:

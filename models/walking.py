@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo.costs import FACTOR_NAMES, impedance
-from geo.errors import BadInput, BadRecord, NoCandidate, NoRoute
+from geo.errors import BadInput, BadRecord, FlaneurError, NoCandidate, NoRoute
 from geo.graph import F32, F64, I32, I64
-from geo.matching import MatchParameters, MatchResult, match_arrays, match_fixes
+from geo.matching import Matches, MatchFixes, empty_matches, match_arrays, match_fixes
 from geo.network import Network
 from geo.polyline import encode6
 from geo.scoring import pack, remaining_impedance, score_routes
@@ -117,11 +117,9 @@ class Walking:
         self.policy = policy or Policy()
         self.ingest_only = ingest_only
         self.dirty: NDArray[np.bool_] = np.zeros(state.bucket_count, np.bool_)
-        self._moved: set[int] = set()
         self._space = SearchSpace(network.graph)
         self._arrays = match_arrays(network.graph)
         self._geometry = route_geometry(network.graph)
-        self._match = MatchParameters()
 
     # ---- fixes
 
@@ -153,10 +151,9 @@ class Walking:
             )
             _lap(step, "windows", started)
         else:
-            matched = match_fixes(
-                self._arrays, self.state.matches, slot, kind, columns.ts, columns.lat, columns.lon, accuracy,
-                self._match,
-            )  # fmt: skip
+            matched = empty_matches(len(slot))
+            fixes = MatchFixes(slot, kind, columns.ts, columns.lat, columns.lon, accuracy)
+            match_fixes(self._arrays, self.state.matches, fixes, matched)
             started = _lap(step, "match", started)
             fold_fixes(
                 self.state.windows, slot, kind, columns.ts, columns.lat, columns.lon, accuracy,
@@ -166,14 +163,14 @@ class Walking:
             self._advance(step, columns, slot, offset, kind, matched)
             _count_matches(step.counts, kind, matched)
         self.dirty[self.state.bucket[slot]] = True
-        self._moved.update(np.unique(slot).tolist())
+        self.state.moved[slot] = True
         _count_fixes(step.counts, kind, columns.ts)
         return step
 
     def changed_features(self) -> tuple[I32, F64, F32]:
         """Slots whose windows changed since the last call, their event times, and features (n, F)."""
-        slots = np.array(sorted(self._moved), np.int32)
-        self._moved.clear()
+        slots = np.flatnonzero(self.state.moved).astype(np.int32)
+        self.state.moved[slots] = False
         ts = self.state.windows["last_ms"][slots] / 1000.0
         values = np.empty((len(slots), len(FEATURE_COLUMNS)), np.float32)
         read_features(self.state.windows, slots, ts, values)
@@ -186,7 +183,7 @@ class Walking:
         slot: I32,
         offset: I64,
         kind: NDArray[np.uint8],
-        matched: MatchResult,
+        matched: Matches,
     ) -> None:
         fixes = MatchedFixes(
             slot, kind == IN_ORDER, columns.ts, columns.lat, columns.lon, columns.accuracy_m,
@@ -368,10 +365,10 @@ class Walking:
         """How much better the new way is, 0..1. Loops are compared by the minute: they need not be short."""
         if math.isinf(cost):
             return 1.0
+        new = planned.impedance
         if kind == trips.KIND_LOOP:
-            before = cost / max(ahead.duration_s, 1.0)
-            return 1.0 - planned.impedance / max(planned.duration_s, 1.0) / max(before, 1e-9)
-        return 1.0 - planned.impedance / max(cost, 1e-9)
+            new *= ahead.duration_s / max(planned.duration_s, 1.0)
+        return float(1.0 - new / max(cost, 1e-9))
 
     def _why(self, ahead: Path, planned: Planned, taste: Mapping[str, float]) -> str:
         """What the new way spares the walker most."""
@@ -534,10 +531,12 @@ def _distinct(weights: F32) -> tuple[list[F32], I32]:
     return [np.frombuffer(key, np.float32) for key in index], row
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: FlaneurError) -> str:
     if isinstance(error, BadRecord):
         return error.reason
-    return {NoCandidate: "no_candidate", NoRoute: "no_route"}.get(type(error), "bad_request")
+    if isinstance(error, NoCandidate):
+        return "no_candidate"
+    return "no_route" if isinstance(error, NoRoute) else "bad_request"
 
 
 def _problem(bad: BadValue) -> Problem:
@@ -574,7 +573,7 @@ def _count_fixes(counts: FixCounts, kind: NDArray[np.uint8], ts: F64) -> None:
     counts.ages_of = ts
 
 
-def _count_matches(counts: FixCounts, kind: NDArray[np.uint8], matched: MatchResult) -> None:
+def _count_matches(counts: FixCounts, kind: NDArray[np.uint8], matched: Matches) -> None:
     judged = kind == IN_ORDER
     on = judged & (matched.off_network == 0)
     counts.matched = int(np.count_nonzero(on))

@@ -71,12 +71,13 @@ def declared_topics(settings: Settings) -> tuple[TopicSpec, ...]:
     """Every topic that a deployment has."""
     n = settings.partitions
     large = 16 * 1024 * 1024
+    taken = 4 * 1024 * 1024  # a value that is too large for us becomes a dead letter, not a producer's error
     return (
-        TopicSpec(GPS_FIXES, n, "delete", DAY_MS),
-        TopicSpec(ROUTE_REQUESTS, n, "delete", 7 * DAY_MS),
-        TopicSpec(RATINGS, n, "delete", 7 * DAY_MS),
-        TopicSpec(TRAFFIC_REPORTS, 1, "delete", 7 * DAY_MS),
-        TopicSpec(WEATHER_REPORTS, 1, "delete", 7 * DAY_MS),
+        TopicSpec(GPS_FIXES, n, "delete", DAY_MS, taken),
+        TopicSpec(ROUTE_REQUESTS, n, "delete", 7 * DAY_MS, taken),
+        TopicSpec(RATINGS, n, "delete", 7 * DAY_MS, taken),
+        TopicSpec(TRAFFIC_REPORTS, 1, "delete", 7 * DAY_MS, taken),
+        TopicSpec(WEATHER_REPORTS, 1, "delete", 7 * DAY_MS, taken),
         TopicSpec(EDGE_CONDITIONS, 1, "compact"),
         TopicSpec(ROUTE_UPDATES, n, "delete", DAY_MS),
         TopicSpec(DEAD_LETTERS, 1, "delete", 7 * DAY_MS, 2 * large),

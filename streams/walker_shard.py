@@ -134,13 +134,15 @@ class WalkerShard:
 
     def _outcome(self, step: Step, block: Block | None) -> Outcome:
         outcome = Outcome()
+        reasons: dict[int, tuple[str, list[str]]] = {}  # one letter a message, however many fixes are bad
         for problem in step.problems:
+            reasons.setdefault(problem.message_index, (problem.reason, []))[1].append(problem.detail)
+        for i, (reason, details) in reasons.items():
             assert block is not None
-            i = problem.message_index
             outcome.messages.append(
                 dead_letter(
                     block.topic, block.partition, block.offsets[i], block.keys[i], block.values[i],
-                    problem.reason, problem.detail,
+                    reason, '; '.join(details[:5]),
                 )
             )  # fmt: skip
         for update in step.updates:
