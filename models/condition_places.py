@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geo.errors import BadInput
 from geo.geodesy import METRES_PER_DEG, haversine_m, to_local
-from geo.graph import F64, I32, Graph
+from geo.graph import F64, I32, Graph, edge_of_id
 from geo.grid import GRID_DEG, nearest_edges
 
 LINE_REACH_M = 15.0
@@ -25,16 +26,11 @@ WEATHER_REACH_M = 10_000.0
 _ALONG_COS = math.cos(math.radians(35.0))
 _LEAST_ALONG_M = 15.0
 _SAMPLE_M = 5.0
+_OVERHANG_M = 2.0  # so that a bend leaves no gap on its outer side
 _TILE_DEG = 0.01  # lines are worked through tile by tile: a road across a country meets a city in one of them
 
 Line = NDArray[np.float64]
 """(n, 2) latitudes and longitudes."""
-
-
-def edge_key(graph: Graph, edge: int) -> str:
-    """`way/from/to` in OSM ids, the key of an edge in the topic edge-conditions."""
-    tail, head = graph.node_osm[graph.tail[edge]], graph.node_osm[graph.head[edge]]
-    return f"{graph.way[edge]}/{tail}/{head}"
 
 
 def cell_key(cell: int) -> str:
@@ -42,35 +38,17 @@ def cell_key(cell: int) -> str:
     return f"{cell:015x}"
 
 
-class Keys:
-    """Finds edges and cells of one graph by their keys."""
+def cells_by_key(graph: Graph) -> dict[str, int]:
+    """The index of every cell of the graph by its key."""
+    return {cell_key(int(h3)): i for i, h3 in enumerate(graph.cell_h3)}
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self._order = np.argsort(graph.way, kind="stable").astype(np.int32)
-        self._ways = graph.way[self._order]
-        self._cells = {cell_key(int(h3)): i for i, h3 in enumerate(graph.cell_h3)}
 
-    def cell(self, key: str) -> int | None:
-        """The index of a cell of this graph, None for any other."""
-        return self._cells.get(key)
-
-    def edges(self, key: str) -> list[int]:
-        """All edges with this key, lowest first; empty for one that is not in this graph.
-
-        Several only where one way joins the same two nodes twice.
-        """
-        parts = key.split("/")
-        if len(parts) != 3:
-            return []
-        way, tail, head = (int(part) for part in parts)
-        first, last = np.searchsorted(self._ways, [way, way + 1])
-        graph = self._graph
-        return [
-            int(edge)
-            for edge in self._order[first:last]
-            if graph.node_osm[graph.tail[edge]] == tail and graph.node_osm[graph.head[edge]] == head
-        ]
+def edge_of_key(graph: Graph, key: str) -> int | None:
+    """The edge with a key, None for a key that is no edge of this graph."""
+    try:
+        return edge_of_id(graph, key)
+    except BadInput:
+        return None
 
 
 def edges_of(graph: Graph, geometry: Mapping[str, Any]) -> I32:
@@ -230,10 +208,12 @@ def _beside(samples: NDArray[np.float64], segments: NDArray[np.float64]) -> NDAr
             & ~near
         )
         some = np.flatnonzero(box)
-        t = np.clip(((px[some] - ax) * dx + (py[some] - ay) * dy) / length**2, 0.0, 1.0)
-        distance = np.hypot(px[some] - ax - t * dx, py[some] - ay - t * dy)
+        along = ((px[some] - ax) * dx + (py[some] - ay) * dy) / length
+        distance = np.abs((px[some] - ax) * dy - (py[some] - ay) * dx) / length
+        # Beside the segment, not ahead of it: the street that goes on after a closure is open.
+        level = (along >= -_OVERHANG_M) & (along <= length + _OVERHANG_M)
         turn = np.abs(samples[some, 3] * dx + samples[some, 4] * dy) / length
-        near[some[(distance <= LINE_REACH_M) & (turn >= _ALONG_COS)]] = True
+        near[some[level & (distance <= LINE_REACH_M) & (turn >= _ALONG_COS)]] = True
     return near
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from geo.costs import DYNAMIC_FACTORS, Costs, apply_conditions, scaled
 from geo.graph import F32, F64, Graph
-from models.condition_places import Keys
+from models.condition_places import cells_by_key, edge_of_key
 from models.records import EdgeCondition
 
 FULL_SUN_UV = 6.0
@@ -27,10 +27,10 @@ class ConditionTable:
     def __init__(self) -> None:
         self._conditions: dict[str, EdgeCondition] = {}
         self._graph: Graph | None = None
-        self._keys: Keys | None = None
+        self._cells: dict[str, int] = {}
         self._cell_values: F32 = np.zeros((0, len(DYNAMIC_FACTORS)), np.float32)
         self._cell_expires: F64 = np.zeros(0)
-        self._edges: dict[str, list[int]] = {}
+        self._edges: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._conditions)
@@ -46,10 +46,9 @@ class ConditionTable:
 
     def forget(self, key: str) -> None:
         """A tombstone: the key has no condition any more."""
-        if self._conditions.pop(key, None) is not None and self._keys is not None:
-            cell = self._keys.cell(key)
-            if cell is not None:
-                self._cell_expires[cell] = 0.0
+        if self._conditions.pop(key, None) is not None:
+            if key in self._cells:
+                self._cell_expires[self._cells[key]] = 0.0
             self._edges.pop(key, None)
 
     def get(self, key: str, now_ts: float) -> EdgeCondition | None:
@@ -73,15 +72,15 @@ class ConditionTable:
         values[:, _COLUMN["dark"]] = darkness(graph.cell_lat, graph.cell_lon, now_ts)
         closed: list[int] = []
         traffic: dict[int, float] = {}
-        for key, edges in self._edges.items():
+        for key, edge in self._edges.items():
             condition = self._conditions[key]
             if condition.expires <= now_ts:
                 continue
             if condition.closed:
-                closed += edges
+                closed.append(edge)
             value = _traffic(condition)
             if value is not None:
-                traffic.update((edge, value) for edge in edges)
+                traffic[edge] = value
         busy = np.fromiter(traffic.keys(), np.int32, len(traffic))
         measured = np.fromiter(traffic.values(), np.float32, len(traffic))
         return apply_conditions(
@@ -89,7 +88,7 @@ class ConditionTable:
         )
 
     def _bind(self, graph: Graph) -> None:
-        self._graph, self._keys = graph, Keys(graph)
+        self._graph, self._cells = graph, cells_by_key(graph)
         self._cell_values = np.full((len(graph.cell_h3), len(DYNAMIC_FACTORS)), np.nan, np.float32)
         self._cell_expires = np.zeros(len(graph.cell_h3))
         self._edges = {}
@@ -97,16 +96,16 @@ class ConditionTable:
             self._place(condition)
 
     def _place(self, condition: EdgeCondition) -> None:
-        if self._keys is None:
+        if self._graph is None:
             return
-        cell = self._keys.cell(condition.key)
+        cell = self._cells.get(condition.key)
         if cell is not None:
             self._cell_values[cell] = _cell_values(condition)
             self._cell_expires[cell] = condition.expires
         elif condition.key not in self._edges:
-            edges = self._keys.edges(condition.key)
-            if edges:
-                self._edges[condition.key] = edges
+            edge = edge_of_key(self._graph, condition.key)
+            if edge is not None:
+                self._edges[condition.key] = edge
 
 
 def changed_edges(old: Costs, new: Costs) -> BoolArray:

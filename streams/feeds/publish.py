@@ -86,7 +86,7 @@ class Publisher:
         self._produce(topic_of(report), report.source.encode(), encode(report))
 
     def send_problem(self, problem: Problem, topic: str, source: str) -> None:
-        """One problem to the dead letters, keyed by the feed's source; `topic` is where it was meant to go."""
+        """One problem to the dead letters, keyed by the feed's source; `topic` is where it had belonged."""
         self._produce(DEAD_LETTERS, source.encode(), encode(dead_letter(problem, topic)))
 
     def flush(self) -> None:
@@ -124,13 +124,16 @@ class Changes:
     """What is new in a feed since it was last looked at, for feeds that are polled.
 
     A report that was sent with the same content is not sent again; an event that has gone from the feed is
-    withdrawn: it ends now. (A snapshot feed simply leaves out what is over.)
+    withdrawn: it ends now. (A snapshot feed simply leaves out what is over.) Nothing is withdrawn because of
+    a document that could not be read whole.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, dict[tuple[str, float | None], tuple[bytes, Report]]] = {}
 
-    def of(self, document: str, reports: Iterable[Report], now: float) -> tuple[list[Report], list[Report]]:
+    def of(
+        self, document: str, reports: Iterable[Report], now: float, whole: bool = True
+    ) -> tuple[list[Report], list[Report]]:
         """Reports to send for a document (its name) as it is now: new or changed ones, and withdrawals."""
         before = self._known.get(document, {})
         after: dict[tuple[str, float | None], tuple[bytes, Report]] = {}
@@ -141,6 +144,9 @@ class Changes:
             after[key] = (packed, report)
             if key not in before or before[key][0] != packed:
                 fresh.append(report)
+        if not whole:
+            self._known[document] = before | after
+            return fresh, []
         self._known[document] = after
         gone = [report for key, (_, report) in before.items() if key not in after]
         return fresh, [ended for report in gone if (ended := withdrawn(report, now)) is not None]
