@@ -181,8 +181,8 @@ def advance_fixes(
 ) -> None:
     """Fold the fixes of a block into their walkers' trips, in order, until a walker needs a search.
 
-    `next_fix` (slots,): each walker's fixes from that index on are folded; a walker who needs a search is
-    set to the index after the fix that caused it, and its later fixes wait for the next call.
+    `next_fix` (slots,): each walker's fixes from that index on are folded, and it moves behind them; the
+    fixes of a walker who needs a search wait for the next call.
     `out_decision`, `out_fix` (slots,): why, and the index of the fix (or NONE and -1).
     """
     n = len(fixes.slot)
@@ -190,6 +190,7 @@ def advance_fixes(
         s = fixes.slot[i]
         if i < next_fix[s] or out_decision[s] != NONE:
             continue
+        next_fix[s] = i + 1
         if not fixes.in_order[i]:
             continue
         trip = trips[s]
@@ -283,4 +284,3 @@ def advance_fixes(
                 out_decision[s] = OFF_ROUTE
         if out_decision[s] != NONE:
             out_fix[s] = i
-            next_fix[s] = i + 1

@@ -118,25 +118,31 @@ class Phone:
                 **options,
             }
         )
+        self._failed: list[Any] = []
+
+    def queue(self, topic: str, key: str | None, raw: bytes | None) -> None:
+        """Hand a message to the client; `flush` waits for the broker."""
+        while True:
+            try:
+                self._producer.produce(topic, raw, key, on_delivery=self._check)
+                return
+            except BufferError:
+                self._producer.poll(0.1)
+
+    def flush(self) -> None:
+        """Wait until everything is acknowledged; AssertionError if anything is not."""
+        assert self._producer.flush(60) == 0
+        assert not self._failed, self._failed
 
     def send(self, topic: str, key: str | None, *values: Any) -> None:
         """Publish records (or raw bytes, or None) and wait for the broker."""
-        failed: list[Any] = []
-
-        def check(error: Any, _: Any) -> None:
-            if error is not None:
-                failed.append(error)
-
         for value in values:
-            raw = value if isinstance(value, bytes) or value is None else encode(value)
-            while True:
-                try:
-                    self._producer.produce(topic, raw, key, on_delivery=check)
-                    break
-                except BufferError:
-                    self._producer.poll(0.1)
-        assert self._producer.flush(60) == 0
-        assert not failed, failed
+            self.queue(topic, key, value if isinstance(value, bytes) or value is None else encode(value))
+        self.flush()
+
+    def _check(self, error: Any, _: Any) -> None:
+        if error is not None:
+            self._failed.append(error)
 
 
 class Reader:

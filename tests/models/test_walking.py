@@ -1,0 +1,135 @@
+"""Walkers of a partition, without Kafka: the same messages give the same updates, however they are cut."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from geo.costs import static_costs
+from geo.network import Network
+from models.records import Fix, RouteRequest, RouteUpdate, encode
+from models.walker_state import WalkerState
+from models.walking import Walking
+from tests.broker.drawn import T0, City, draw
+
+TOPICS = ("gps-fixes", "route-requests", "ratings")
+ROUTES = ("EFGH", "ABFJK", "IJFBC", "DCGKJ", "LKGFE", "ABCD")
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> City:
+    return draw(tmp_path_factory.mktemp("city") / "graph")
+
+
+def walking(city: City) -> Walking:
+    network = Network(city.graph, static_costs(city.graph))
+    return Walking(0, network, WalkerState(4, city.checksum, TOPICS, capacity=2))
+
+
+def ask(one: Walking, city: City, device: str, start: str, end: str, offset: int) -> list[RouteUpdate]:
+    (lat, lon), (dest_lat, dest_lon) = city.places[start], city.places[end]
+    request = RouteRequest(
+        device=device, request="r", ts=T0, kind="to", lat=lat, lon=lon, dest_lat=dest_lat, dest_lon=dest_lon
+    )
+    return one.take_request(device.encode(), request, offset, 0).updates
+
+
+def stream(city: City, noise_m: float = 5.0) -> list[Fix]:
+    fixes: list[Fix] = []
+    for k, route in enumerate(ROUTES):
+        fixes += city.walk(f"w{k}", route, noise_m=noise_m, seed=k)
+    fixes += fixes[5::40]
+    random.Random(3).shuffle(fixes)
+    return sorted(fixes, key=lambda fix: fix.ts // 7)  # within seven seconds in any order
+
+
+def run(
+    city: City, values: Sequence[bytes], sizes: Sequence[int]
+) -> tuple[list[RouteUpdate], dict[str, Any]]:
+    one = walking(city)
+    updates: list[RouteUpdate] = []
+    for k, route in enumerate(ROUTES):
+        updates += ask(one, city, f"w{k}", route[0], "H", k)
+    at, i = 0, 0
+    while at < len(values):
+        size = sizes[i % len(sizes)]
+        block = values[at : at + size]
+        step = one.take_fixes(block, range(at, at + len(block)), np.zeros(4, np.int64))
+        updates += step.updates
+        at += size
+        i += 1
+    state = one.state
+    columns = {
+        name: {
+            "windows": state.windows[s].tobytes(),
+            "matches": state.matches[s].tobytes(),
+            "trip": repr(state.trips[s]),
+            "route": state.route_edges(s).tolist(),
+        }
+        for name, s in ((f"w{k}", state.slot_of[f"w{k}".encode()]) for k in range(len(ROUTES)))
+    }
+    return updates, columns
+
+
+def by_walker(updates: list[RouteUpdate]) -> list[RouteUpdate]:
+    return sorted(updates, key=lambda update: (update.device, update.version))
+
+
+def test_blocks_may_be_cut_anywhere(city: City) -> None:
+    values = [encode(fix) for fix in stream(city)]
+    whole_updates, whole = run(city, values, [len(values)])
+    assert {update.reason for update in whole_updates} >= {"requested", "off_route"}
+    for sizes in ([1], [7], [100, 3], [333]):
+        updates, state = run(city, values, sizes)
+        assert by_walker(updates) == by_walker(whole_updates)
+        for name in whole:
+            for part in whole[name]:
+                assert state[name][part] == whole[name][part], (sizes, name, part)
+
+
+def test_other_walkers_do_not_matter(city: City) -> None:
+    fixes = stream(city)
+    everybody, together = run(city, [encode(fix) for fix in fixes], [50])
+    _, alone = run(city, [encode(fix) for fix in fixes if fix.device == "w1"], [50])
+    assert alone["w1"]["windows"] == together["w1"]["windows"]
+    assert alone["w1"]["matches"] == together["w1"]["matches"]
+    assert alone["w1"]["route"] == together["w1"]["route"]
+    assert any(update.device == "w1" and update.reason == "off_route" for update in everybody)
+
+
+def test_what_a_bucket_contains_is_skipped(city: City) -> None:
+    values = [encode(fix) for fix in city.walk("w0", "EFGH")]
+    one, two = walking(city), walking(city)
+    one.take_fixes(values, range(len(values)), np.zeros(4, np.int64))
+    half = len(values) // 2
+    two.take_fixes(values[:half], range(half), np.zeros(4, np.int64))
+    two.take_fixes(values, range(len(values)), np.full(4, half, np.int64))
+    assert one.state.windows[0].tobytes() == two.state.windows[0].tobytes()
+    assert one.state.matches[0].tobytes() == two.state.matches[0].tobytes()
+
+
+def test_buckets_come_back_as_they_were(city: City, tmp_path: Path) -> None:
+    one = walking(city)
+    for k, route in enumerate(ROUTES):
+        ask(one, city, f"w{k}", route[0], "H", k)
+    values = [encode(fix) for fix in stream(city)]
+    one.take_fixes(values, range(len(values)), np.zeros(4, np.int64))
+    positions = {"gps-fixes": len(values), "route-requests": 6, "ratings": 0}
+    again = WalkerState(4, city.checksum, TOPICS)
+    for bucket in range(4):
+        packed = one.state.pack_bucket(bucket, positions, [(b"w1", b"update")])
+        loaded = again.load_bucket(bucket, packed)
+        assert loaded.contained == positions
+        assert loaded.updates == [(b"w1", b"update")]
+        assert loaded.routes_dropped == 0
+    for device, s in one.state.slot_of.items():
+        t = again.slot_of[device]
+        assert again.windows[t].tobytes() == one.state.windows[s].tobytes()
+        assert again.matches[t].tobytes() == one.state.matches[s].tobytes()
+        assert repr(again.trips[t]) == repr(one.state.trips[s])
+        assert again.route_edges(t).tolist() == one.state.route_edges(s).tolist()
