@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ from geo.errors import BadInput
 from geo.graph import Graph, open_graph
 from models.records import encode
 from streams.feeds import FORMATS, Context, Format, Parsed, Report
-from streams.feeds.common import Unusable, point, time_of
+from streams.feeds.common import MAX_DOCUMENT_BYTES, Unusable, point, time_of
 from streams.feeds.move import first_ts, move_to, move_to_graph, shift_to
 from streams.feeds.places import read_places
 from streams.feeds.publish import Changes, Publisher, Sent, send_paced
@@ -94,7 +96,7 @@ Examples:
   flaneur feed datex2 data/feeds/fintraffic --dry-run
   flaneur feed fintraffic data/feeds/fintraffic --shift-to now --move-to-graph .run/graph
   flaneur feed wzdx feed.geojson --follow --bootstrap broker:9092
-  flaneur feed probes data/feeds/porto_taxi.csv --graph .run/graph --shift-to now --speed 10
+  flaneur feed probes data/traces/porto/porto_taxi.csv.gz --graph .run/graph --shift-to now --speed 10
   flaneur feed gtfs-rt alerts.pb --places gtfs/stops.txt --dry-run --json
 
 Problems (what cannot be used) go to the topic dead-letters with position and reason; docs/feeds.md tells what
@@ -202,7 +204,9 @@ def _moment(text: str) -> float:
 
 def _files(path: Path, form: Format) -> list[Path]:
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix in form.suffixes and file.is_file())
+        files = sorted(
+            file for file in path.iterdir() if file.name.endswith(form.suffixes) and file.is_file()
+        )
         if not files:
             raise BadInput(f"{path} has no file that ends in {' or '.join(form.suffixes)}")
         return files
@@ -212,10 +216,7 @@ def _files(path: Path, form: Format) -> list[Path]:
 
 
 def _read(path: Path, plan: Plan) -> Document:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"cannot read {path}: {error.strerror}") from error
+    content = _content(path)
     parse = plan.format.parse
     if plan.shift is None:
         parsed = parse(content, plan.source, time.time(), plan.context)
@@ -232,6 +233,15 @@ def _read(path: Path, plan: Plan) -> Document:
     elif plan.target_graph is not None:
         reports = move_to_graph(reports, plan.target_graph)
     return Document(path, replace(parsed, reports=reports))
+
+
+def _content(path: Path) -> bytes:
+    """The bytes, unzipped if the name ends in .gz; at most one more than a format reads, so it refuses."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read(MAX_DOCUMENT_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadInput(f"cannot read {path}: {error}") from error
 
 
 def _publish(

@@ -66,7 +66,7 @@ FORMATS: dict[str, Format] = {
         Format(
             "probes",
             probes.parse,
-            (".csv",),
+            (".csv", ".csv.gz"),
             TRAFFIC_REPORTS,
             "vehicle trajectories: speeds per street",
             needs_graph=True,
