@@ -57,6 +57,12 @@ class Extract:
             self.surroundings.add(layer, geometry)
 
 
+def wants_way(tags: Tags) -> bool:
+    """Whether `Extract.add_way` would keep a way with these tags: most ways are houses."""
+    access = way_access(tags)
+    return access.forward or access.backward or bool(line_layers(tags))
+
+
 def _known_runs(
     refs: Sequence[int], positions: Sequence[Position | None]
 ) -> list[list[tuple[int, Position]]]:

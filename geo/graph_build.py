@@ -9,7 +9,7 @@ import numpy as np
 from geo.foot_access import CLASS_CODE
 from geo.graph import F32, F64, I32, I64, U64, Graph
 from geo.grid import build_grid
-from geo.pace import walking_s
+from geo.pace import tagged_slope, walking_s
 from geo.stretches import Bools, Stretches, WalkableWay
 
 
@@ -43,10 +43,7 @@ def assemble(
     name_code = {name: code for code, name in enumerate(names)}
     way_name = np.array([name_code.get(way.tags.get("name", ""), -1) for way in ways], np.int32)
     way_class = np.array([CLASS_CODE[way.road_class] for way in ways], np.uint8)
-    seconds = np.array(
-        [walking_s(length, ways[way].tags, ways[way].road_class)
-         for length, way in zip(stretches.length_m.tolist(), stretches.way.tolist(), strict=True)]
-    )  # fmt: skip
+    seconds = _walking_times(ways, stretches)
     way = stretches.way[row]
     grid_key, grid_first, grid_edge = build_grid(reverse, shape_first, shape_lat, shape_lon)
     cell, cell_h3, cell_lat, cell_lon = cells
@@ -55,13 +52,27 @@ def assemble(
         node_lat=stretches.node_lat, node_lon=stretches.node_lon, node_osm=stretches.node_osm,
         first_out=np.concatenate([[0], np.cumsum(degrees)]).astype(np.int32),
         tail=tail.astype(np.int32), head=head.astype(np.int32), reverse=reverse,
-        length_m=stretches.length_m[row].astype(np.float32), duration_s=seconds[row].astype(np.float32),
+        length_m=stretches.length_m[row].astype(np.float32),
+        duration_s=seconds[flipped.astype(np.int64), row],
         way=np.array([w.way for w in ways], np.int64)[way], name=way_name[way], road_class=way_class[way],
         shape_first=shape_first, shape_lat=shape_lat, shape_lon=shape_lon,
         cell=cell[row], cell_h3=cell_h3, cell_lat=cell_lat, cell_lon=cell_lon,
         static_factors=np.ascontiguousarray(factors[row]), component=stretches.component[row],
         grid_key=grid_key, grid_first=grid_first, grid_edge=grid_edge, names=tuple(names), meta=meta,
     )  # fmt: skip
+
+
+def _walking_times(ways: Sequence[WalkableWay], stretches: Stretches) -> F32:
+    """(2, L) seconds along the stretches' own direction, and against it."""
+    seconds = np.empty((2, len(stretches.way)), np.float32)
+    for i, (index, length) in enumerate(
+        zip(stretches.way.tolist(), stretches.length_m.tolist(), strict=True)
+    ):
+        tags, road_class = ways[index].tags, ways[index].road_class
+        slope = tagged_slope(tags)
+        seconds[0, i] = walking_s(length, tags, road_class, slope)
+        seconds[1, i] = walking_s(length, tags, road_class, -slope)
+    return seconds
 
 
 def _oriented_points(stretch_first: I64, row: I64, flipped: Bools) -> tuple[I64, I64]:

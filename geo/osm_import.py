@@ -150,5 +150,5 @@ def _metadata(
             "of the file's largest component",
         },
         "static_factors": list(NAMES),
-        "elevation": "flat: OSM extracts carry none, so `steep` is 0 and durations ignore slopes",
+        "elevation": "flat: OSM extracts carry none; only ways with a measured `incline` have a slope",
     }  # fmt: skip

@@ -11,7 +11,7 @@ import osmium
 import shapely
 
 from geo.errors import BadGraph
-from geo.extract import Extract, Position
+from geo.extract import Extract, Position, wants_way
 from geo.surroundings import AREA_KEYS
 
 FORMATS = (".osm", ".osm.gz", ".osm.bz2", ".osm.pbf")
@@ -55,7 +55,7 @@ def _outline_tags(path: Path) -> dict[int, dict[str, str]]:
     outlines: dict[int, dict[str, str]] = {}
     for relation in osmium.FileProcessor(str(path), osmium.osm.RELATION):
         tags = _tags(relation)
-        if tags.pop("type", None) == "multipolygon" and tags:
+        if isinstance(relation, osmium.osm.Relation) and tags.pop("type", None) == "multipolygon" and tags:
             for member in relation.members:
                 if member.type == "w" and member.role in ("outer", ""):
                     outlines.setdefault(member.ref, {}).update(tags)
@@ -70,23 +70,21 @@ def _read_all(path: Path, extract: Extract, outlines: Mapping[int, Mapping[str, 
     with osmium.io.Reader(str(path), osmium.osm.NODE) as reader:
         osmium.apply(reader, locate)
     to_wkb = osmium.geom.WKBFactory()
-    tagged_nodes = osmium.filter.EmptyTagFilter().enable_for(osmium.osm.NODE)
+    tagged_nodes = osmium.filter.EmptyTagFilter()
+    tagged_nodes.enable_for(osmium.osm.NODE)
     area_keys = osmium.filter.KeyFilter(*AREA_KEYS)
-    processor = (
-        osmium.FileProcessor(str(path))
-        .with_locations(positions)
-        .with_areas(area_keys)
-        .with_filter(tagged_nodes)
-    )
+    processor = osmium.FileProcessor(str(path))
+    processor.with_locations(positions)  # type: ignore[arg-type]  # its annotation forgets tables
+    processor.with_areas(area_keys).with_filter(tagged_nodes)
     for item in processor:
-        if item.is_node():
+        if isinstance(item, osmium.osm.Node):
             if item.location.valid():
                 extract.add_node(item.id, item.lat, item.lon, _tags(item))
         elif isinstance(item, osmium.osm.Way):
             tags = _tags(item)
             if not ("highway" in tags or "railway" in tags):
                 tags = {**outlines.get(item.id, {}), **tags}
-            if tags:
+            if wants_way(tags):
                 refs = [ref.ref for ref in item.nodes]
                 extract.add_way(item.id, refs, [_position(ref) for ref in item.nodes], tags)
         elif isinstance(item, osmium.osm.Area):

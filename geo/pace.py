@@ -8,7 +8,7 @@ from collections.abc import Mapping
 REFERENCE_MPS = 1.35  # on a flat, paved way
 FERRY_MPS = 2.8  # 10 km/h, where the ferry's timetable is not tagged
 STEPS_FACTOR = 2.0  # Fujiyama & Tyler 2010: stairs are walked at about half the level speed
-MAX_SLOPE = 0.6  # beyond that Tobler's exponent says hours for metres
+MAX_SLOPE = 0.4  # steeper is a slip of the mapper, or stairs
 
 # how much longer a stretch takes than on pavement
 SURFACE_FACTORS = {
@@ -28,11 +28,26 @@ def tobler_factor(slope: float) -> float:
     return math.exp(3.5 * (abs(clamped + 0.05) - 0.05))
 
 
+def tagged_slope(tags: Mapping[str, str]) -> float:
+    """Rise over run along the way that `incline` gives in per cent or degrees; 0 where it gives neither."""
+    text = tags.get("incline", "").strip()
+    try:
+        if text.endswith("%"):
+            slope = float(text[:-1].replace(",", ".")) / 100
+        elif text.endswith("°"):
+            slope = math.tan(math.radians(float(text[:-1].replace(",", "."))))
+        else:
+            return 0.0
+    except ValueError:
+        return 0.0
+    return slope if abs(slope) <= MAX_SLOPE else 0.0
+
+
 def walking_s(length_m: float, tags: Mapping[str, str], road_class: str, slope: float = 0.0) -> float:
     """Seconds that a stretch of a way with these tags takes; `slope` as for `tobler_factor`."""
     if road_class == "ferry":
         return length_m / FERRY_MPS
-    factor = SURFACE_FACTORS.get(tags.get("surface", ""), 1.0)
     if road_class in ("steps", "escalator"):
-        factor = STEPS_FACTOR
+        return length_m / REFERENCE_MPS * STEPS_FACTOR  # the slope of stairs is in their factor
+    factor = SURFACE_FACTORS.get(tags.get("surface", ""), 1.0)
     return length_m / REFERENCE_MPS * factor * tobler_factor(slope)

@@ -6,6 +6,7 @@ over the samples. docs/graph.md has the rules as a table.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,7 @@ import shapely
 
 from geo.geodesy import to_local
 from geo.graph import F32, F64, I64
+from geo.pace import tagged_slope
 from geo.stretches import Stretches, WalkableWay, mileage, points_at
 from geo.surroundings import EMITTERS, Surroundings, Tags
 
@@ -30,14 +32,15 @@ CHUNK = 200_000  # samples at a time: bounds the memory of the spatial queries
 LEVEL_AT_10M_DB = dict(
     zip(EMITTERS, (80.0, 77.0, 73.0, 70.0, 66.0, 60.0, 57.0, 51.0, 50.0, 70.0, 64.0), strict=True)
 )
-# QUIET is WHO's guideline for road noise (2018: 53 dB Lden), LOUD where most people are annoyed
-QUIET_DB, LOUD_DB = 53.0, 75.0
+# QUIET is WHO's guideline for road noise at night (2018: 45 dB), LOUD what a main road sounds like
+QUIET_DB, LOUD_DB = 45.0, 75.0
 NEAREST_M = 5.0  # nobody walks on the centre line of a road
-NOISE_REACH_M = 300.0
+MAX_REACH_M = 300.0
 
 # share of a motorway's emissions by class; 0 for rails (electric in cities)
 EMISSION = dict(zip(EMITTERS, (1.0, 0.9, 0.75, 0.6, 0.4, 0.2, 0.12, 0.05, 0.05, 0.0, 0.0), strict=True))
 AIR_SCALE_M = 60.0  # concentrations fall to background within 150-200 m (Karner et al. 2010)
+AIR_LEAST = 0.01  # below this an emission counts as background
 
 UNLIT_DEFAULT = {
     "path": 0.7, "track": 0.9, "bridleway": 0.9, "pier": 0.6, "cycleway": 0.4, "footway": 0.4,
@@ -56,7 +59,7 @@ ROUGH_SMOOTHNESS = {
     "excellent": 0.0, "good": 0.0, "intermediate": 0.25, "bad": 0.5, "very_bad": 0.7, "horrible": 0.9,
     "very_horrible": 1.0, "impassable": 1.0,
 }  # fmt: skip
-STEEP_SLOPE = 0.15  # rise over run that counts as fully steep
+GENTLE_SLOPE, STEEP_SLOPE = 0.02, 0.15  # rise over run
 
 
 class Scene:
@@ -168,7 +171,7 @@ def _columns(ways: Sequence[WalkableWay], scene: Scene) -> F64:
     return np.stack(
         [
             noise, air, nature, water(scene), unlit(scene, tagged_unlit, ways), rough, stairs, sights(scene),
-            np.full(len(ways), steep(0.0)),  # flat: OSM extracts carry no elevation
+            np.array([steep(tagged_slope(way.tags)) for way in ways]),
             np.where(roofed, 0.0, unsheltered(scene, shade)),
         ],
         axis=1,
@@ -184,11 +187,18 @@ def noise_and_air(scene: Scene) -> tuple[F64, F64]:
     """
     loudest, fumes = np.zeros(len(scene.x)), np.zeros(len(scene.x))
     for name in EMITTERS:
-        distance = np.maximum(scene.distance(f"road:{name}", NOISE_REACH_M), NEAREST_M)
+        distance = np.maximum(scene.distance(f"road:{name}", reach_m(name)), NEAREST_M)
         level = LEVEL_AT_10M_DB[name] - 10 * np.log10(distance / 10.0)
         loudest = np.maximum(loudest, (level - QUIET_DB) / (LOUD_DB - QUIET_DB))
         fumes = np.maximum(fumes, EMISSION[name] * np.exp(-(distance - NEAREST_M) / AIR_SCALE_M))
     return scene.mean(np.clip(loudest, 0.0, 1.0)), scene.mean(fumes)
+
+
+def reach_m(emitter: str) -> float:
+    """How far a class is heard or smelt: beyond it, `noise_and_air` would be 0 anyway."""
+    heard = 10.0 * 10 ** ((LEVEL_AT_10M_DB[emitter] - QUIET_DB) / 10.0)
+    smelt = NEAREST_M + AIR_SCALE_M * math.log(max(EMISSION[emitter], AIR_LEAST) / AIR_LEAST)
+    return min(MAX_REACH_M, max(NEAREST_M, heard, smelt))
 
 
 def green(scene: Scene) -> tuple[F64, F64]:
@@ -251,8 +261,8 @@ def sights(scene: Scene) -> F64:
 
 
 def steep(slope: float) -> float:
-    """|slope| / STEEP_SLOPE, at most 1; `slope` is rise over run."""
-    return min(1.0, abs(slope) / STEEP_SLOPE)
+    """0 up to GENTLE_SLOPE, 1 from STEEP_SLOPE on; `slope` is rise over run, uphill or downhill."""
+    return min(1.0, max(0.0, abs(slope) - GENTLE_SLOPE) / (STEEP_SLOPE - GENTLE_SLOPE))
 
 
 def covered(tags: Tags) -> bool:

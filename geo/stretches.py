@@ -183,18 +183,20 @@ def main_components(stretches: Stretches, ways: Sequence[WalkableWay]) -> Bools:
     """(L,) whether a stretch belongs to a component worth keeping.
 
     That is one with at least MIN_COMPONENT_EDGES directed edges, or MIN_COMPONENT_SHARE of those of
-    the largest component of the same file: crumbs at an extract's border, or behind a private gate.
+    the largest component with ways of the same file: the others are crumbs at an extract's border,
+    behind a private gate, or a pavement mapped as an area that nothing leads to.
     """
     if len(stretches.way) == 0:
         return np.zeros(0, np.bool)
     directions = np.array([way.forward + way.backward for way in ways])[stretches.way]
     size = np.bincount(stretches.component, directions)
     source = np.array([way.source for way in ways])[stretches.way]
-    source_of = np.zeros(len(size), np.int64)
-    source_of[stretches.component] = source
     largest = np.zeros(source.max() + 1)
-    np.maximum.at(largest, source_of, size)
-    kept = (size >= MIN_COMPONENT_EDGES) | (size >= MIN_COMPONENT_SHARE * largest[source_of])
+    np.maximum.at(largest, source, size[stretches.component])
+    # where files overlap, a component is measured by the most demanding of them
+    wanted = np.zeros(len(size))
+    np.maximum.at(wanted, stretches.component, MIN_COMPONENT_SHARE * largest[source])
+    kept = (size >= MIN_COMPONENT_EDGES) | (size >= wanted)
     return kept[stretches.component]
 
 

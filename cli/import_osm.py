@@ -1,0 +1,82 @@
+"""`flaneur import-osm`: make the walk graph from OpenStreetMap extracts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from geo.graph import Graph, save_graph
+from geo.osm_import import Progress as Report
+from geo.osm_import import import_osm
+
+_STAGES = {"read": "reading", "split": "splitting ways", "factors": "looking around every way"}
+
+
+@click.command("import-osm")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The graph's directory; a graph that is there is replaced once the new one is whole.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the graph's metadata as one JSON object.")
+def command(files: tuple[Path, ...], out: Path, as_json: bool) -> None:
+    """Make a walk graph from OpenStreetMap extracts (.osm.pbf, .osm, .osm.gz, .osm.bz2).
+
+    Several files become one graph, whether their streets meet or not. Exit code 2 if a file is broken or
+    has nothing to walk on; DIR is then as it was.
+
+    \b
+    Examples:
+      flaneur import-osm city.osm.pbf --out graph
+      flaneur import-osm data/osm/*/*.osm.pbf --out graph --json
+    """  # fmt: skip
+    with _progress() as report:
+        graph = save_graph(out, import_osm(files, report))
+    if as_json:
+        click.echo(orjson.dumps({"graph": str(out), **graph.meta}))
+    else:
+        click.echo(_summary(graph, out))
+
+
+def _summary(graph: Graph, out: Path) -> str:
+    counts, dropped = graph.meta["counts"], graph.meta["dropped"]
+    assert isinstance(counts, dict)
+    assert isinstance(dropped, dict)
+    lines = [
+        f"{out}: {counts['nodes']:,} nodes, {counts['edges']:,} edges, {counts['length_km']:,} km to walk, "
+        f"connected components: {counts['components']}",
+        f"left out: {dropped['components']:,} small components, {dropped['length_km']:,} km "
+        f"({dropped['rule']})",
+        f"elevation: {graph.meta['elevation']}",
+        f"data: {graph.meta['attribution']}",
+    ]
+    return "\n".join(lines)
+
+
+@contextmanager
+def _progress() -> Iterator[Report]:
+    """A bar for each stage, on stderr, only where that is a terminal."""
+    bars = Progress(
+        TextColumn("{task.description:<26}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(), console=Console(file=sys.stderr), disable=not sys.stderr.isatty(),
+    )  # fmt: skip
+    tasks: dict[str, TaskID] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(_STAGES[stage], total=total)
+        bars.update(tasks[stage], completed=done, total=total)
+
+    with bars:
+        yield report
