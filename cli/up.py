@@ -19,7 +19,9 @@ from cli.services import Stack, Wanted
 from cli.up_view import View, report
 from cli.up_watch import Snapshot, Watch, snapshot
 from geo.errors import Unavailable
+from geo.graph import open_graph
 from streams.demo import DemoDay, demo_day
+from streams.demo_world import DAY_S
 from streams.fleet import begin_ts
 from streams.local_services import run_folder
 from streams.replay import PlaySummary, parse_speed, play
@@ -36,8 +38,8 @@ STALLED_S = 120.0
 @click.command("up")
 @click.option("--once", is_flag=True, help="Play the day, wait until all is answered, sum up, stop.")
 @click.option("--json", "as_json", is_flag=True, help="The summary at the end as one JSON object.")
-@click.option("--walkers", type=click.IntRange(1), help="How many people walk. [as many as were recorded]")
-@click.option("--speed", help="Event time against wall clock: a number, or max. [5, with --once 60]")
+@click.option("--walkers", type=click.IntRange(0), default=30, show_default=True, help="Simulated walkers.")
+@click.option("--speed", help="Event time against wall clock: a number, or max. [10, with --once 60]")
 @click.option("--seed", type=int, default=1, show_default=True, help="Who sets out when, and where to.")
 @click.option("--keep", is_flag=True, help="Keep the data of the run before instead of beginning afresh.")
 @click.option("--no-live", is_flag=True, help="A line now and then instead of the moving view.")
@@ -47,7 +49,7 @@ STALLED_S = 120.0
 def command(
     once: bool,
     as_json: bool,
-    walkers: int | None,
+    walkers: int,
     speed: str | None,
     seed: int,
     keep: bool,
@@ -68,7 +70,7 @@ def command(
       flaneur up --once --json | jq .p99_ms
       BOOTSTRAP=kafka-1:9092 flaneur up --no-live
     """
-    rate = parse_speed(speed or ("60" if once else "5"))
+    rate = parse_speed(speed or ("60" if once else "10"))
     console = Console(stderr=True)
 
     def say(line: str) -> None:
@@ -86,7 +88,10 @@ def command(
         try:
             with _interruptible():
                 settings = stack.start()
-                day = demo_day(walkers=walkers, seed=seed)
+                say(f"day: {walkers} walkers set out on the bundled streets")
+                day = _day(settings, walkers, seed, rate)
+                for note in day.notes:
+                    say(f"day: {note}")
                 run = _Run(stack, settings, day, rate)
                 run.watch_until_done(console, live=not no_live, once=once)
         except KeyboardInterrupt:
@@ -102,6 +107,12 @@ def command(
         else:
             click.echo(report(run.last))
     return 130 if interrupted and once else 0
+
+
+def _day(settings: Settings, walkers: int, seed: int, rate: float) -> DemoDay:
+    """The day, timed so that at this speed its last record is sent just when its event time is now."""
+    begin = begin_ts(time.time(), DAY_S, rate)
+    return demo_day(open_graph(settings.graph_path), walkers, seed, begin)
 
 
 class _Run:
@@ -163,9 +174,7 @@ class _Run:
 
     def _play(self, settings: Settings, day: DemoDay, rate: float) -> None:
         try:
-            begin = begin_ts(time.time(), day.span_s, rate)
-            records = self._watch.noting(day.records(begin))
-            self._played = play(records, settings.bootstrap, rate, self._stop)
+            self._played = play(self._watch.noting(day), settings.bootstrap, rate, self._stop)
         except BaseException as failure:  # told to the main thread, which stops the run
             self._failure = failure
 

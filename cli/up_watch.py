@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec
 
 from cli.scrape import Samples
 from geo.errors import BadRecord, Unavailable
 from models.records import RouteUpdate, decode
 from streams.fleet import Timed
 from streams.settings import Settings
-from streams.topics import GPS_FIXES, ROUTE_REQUESTS, ROUTE_UPDATES
+from streams.topics import GPS_FIXES, ROUTE_REQUESTS, ROUTE_UPDATES, admin_client
 
 # an update can only be timed while its fix is remembered; at 1,000 fixes/s that is eight minutes
 REMEMBERED = 500_000
@@ -44,6 +45,8 @@ class Watch:
                 "log_level": 0,
             }
         )
+        # asked by a client of its own: a question to the consumer waits behind its long poll for messages
+        self._admin = admin_client(settings)
         self._next = self._go_to_end(settings)
         self._thread = threading.Thread(target=self._follow, name="watch", daemon=True)
         self._thread.start()
@@ -60,7 +63,8 @@ class Watch:
 
     def has_read_all(self) -> bool:
         """Whether every update that the broker has now was read."""
-        return all(read >= self._end(partition) for partition, read in list(self._next.items()))
+        ends = self._ends(list(self._next))
+        return all(self._next[partition] >= end for partition, end in ends.items())
 
     def check(self) -> None:
         """Raise what ended the thread, if something did."""
@@ -77,20 +81,19 @@ class Watch:
         """Begin behind the updates of earlier runs."""
         try:
             metadata = self._consumer.list_topics(ROUTE_UPDATES, timeout=_ANSWER_S)
-            partitions = list(metadata.topics[ROUTE_UPDATES].partitions)
-            ends = {partition: self._end(partition) for partition in partitions}
+            ends = self._ends(list(metadata.topics[ROUTE_UPDATES].partitions))
             self._consumer.assign([TopicPartition(ROUTE_UPDATES, one, end) for one, end in ends.items()])
         except KafkaException as error:
             raise Unavailable(f"route-updates cannot be read at {settings.bootstrap}: {error}") from error
         return ends
 
-    def _end(self, partition: int) -> int:
-        offsets = self._consumer.get_watermark_offsets(
-            TopicPartition(ROUTE_UPDATES, partition), timeout=_ANSWER_S
-        )
-        if offsets is None:
-            raise Unavailable(f"the broker did not tell the end of {ROUTE_UPDATES} within {_ANSWER_S:.0f} s")
-        return int(offsets[1])
+    def _ends(self, partitions: list[int]) -> dict[int, int]:
+        asked = {TopicPartition(ROUTE_UPDATES, one): OffsetSpec.latest() for one in partitions}
+        try:
+            answers = self._admin.list_offsets(asked, request_timeout=_ANSWER_S)
+            return {one.partition: future.result(_ANSWER_S).offset for one, future in answers.items()}
+        except (KafkaException, TimeoutError) as error:
+            raise Unavailable(f"the broker does not tell the end of {ROUTE_UPDATES}: {error}") from error
 
     def _follow(self) -> None:
         try:
