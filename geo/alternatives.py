@@ -9,14 +9,12 @@ be wrong around the node where they meet.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from geo.errors import NoRoute
 from geo.graph import F64, I32, Graph
 from geo.paths import both_ways, joined, node_place, shares, stretches
-from geo.search import Metric, Path, Place, SearchSpace, shortest_path
+from geo.search import Metric, Path, Place, SearchSpace, first_piece_cost, shortest_path
 
 PENALTY = 1.4  # by which an offered stretch becomes dearer, each time it is offered or tried
 ROUNDS_PER_PATH = 4
@@ -77,12 +75,12 @@ def _by_way_of(
 
 
 def _costs(graph: Graph, metric: Metric, path: Path) -> F64:
-    """Impedance of each piece of the path; a closed first piece costs its duration."""
-    value = metric.impedance[path.edges].astype(np.float64)
+    """Impedance of each piece of the path."""
     share = shares(path)
-    if math.isinf(value[0]):
-        value[0] = graph.duration_s[path.edges[0]]
-    return np.where(share > 0.0, value, 0.0) * share
+    cost = np.where(share > 0.0, metric.impedance[path.edges].astype(np.float64), 0.0) * share
+    until = path.end_fraction if len(path.edges) == 1 else 1.0
+    cost[0] = first_piece_cost(graph, metric, int(path.edges[0]), path.start_fraction, until)
+    return cost
 
 
 def _is_new(graph: Graph, path: Path, offered: list[Path]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -124,7 +124,8 @@ def loop_remainder(
             f"no loop of {target.amount:.0f} {'s' if target.is_duration else 'm'} leads from edge "
             f"{place.edge} anywhere on foot; ask for another length or start elsewhere"
         )
-    return _best(graph, found, target, count, tolerance, avoided)
+    back = int(graph.reverse[place.edge]) if turn_penalty else -1
+    return _best(graph, found, target, count, tolerance, avoided, back, turn_penalty)
 
 
 def _target(length_m: float | None, duration_s: float | None) -> _Target:
@@ -257,9 +258,19 @@ def _polygon(perimeter_m: float, bearing_deg: float, home_x: float, home_y: floa
 
 
 def _best(
-    graph: Graph, found: list[Path], target: _Target, count: int, tolerance: float, avoided: I32
+    graph: Graph,
+    found: list[Path],
+    target: _Target,
+    count: int,
+    tolerance: float,
+    avoided: I32,
+    back: int,
+    turn_penalty: float,
 ) -> list[Path]:
-    """The best candidates that differ; those within tolerance, or else the one nearest to it."""
+    """The best candidates that differ; those within tolerance, or else the one nearest to it.
+
+    `turn_penalty` is held against those that set out over the edge `back`.
+    """
     good = [path for path in found if target.error(path) <= tolerance]
     if not good:
         return [min(found, key=target.error)]
@@ -267,7 +278,8 @@ def _best(
     def cost(path: Path) -> float:
         known = shares(path) * graph.length_m[path.edges] * np.isin(path.edges, avoided)
         repeated = (walked_twice_m(graph, path) + float(known.sum())) / path.length_m
-        return path.impedance / path.duration_s * (1.0 + REPEAT_COST * repeated)
+        felt = path.impedance + (turn_penalty if path.edges[0] == back else 0.0)
+        return felt / path.duration_s * (1.0 + REPEAT_COST * repeated)
 
     kept: list[Path] = []
     for path in sorted(good, key=cost):

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
 
 from geo.graph import F64, I32, Graph
-from geo.search import Metric, Path, Place, leaving_cost, measured
+from geo.search import Metric, Path, Place, first_piece_cost, measured
 
 
 def path_of(graph: Graph, metric: Metric, edges: I32, start_fraction: float, end_fraction: float) -> Path:
     """The path over these edges, which hang together; its impedance is +inf over a closed stretch.
 
-    As in a search, a closed first edge costs its duration.
+    As in a search, a closed first edge that is left from its midst costs its duration.
     """
-    cost = measured(metric.impedance, edges, start_fraction, end_fraction)
-    if cost == math.inf and metric.impedance[edges[0]] == math.inf:
-        until = end_fraction if len(edges) == 1 else 1.0
-        cost = max(0.0, until - start_fraction) * leaving_cost(graph, metric, int(edges[0]))
-        if len(edges) > 1:
-            cost += measured(metric.impedance, edges, 1.0, end_fraction)
+    until = end_fraction if len(edges) == 1 else 1.0
+    cost = first_piece_cost(graph, metric, int(edges[0]), start_fraction, until)
+    if len(edges) > 1:
+        cost += measured(metric.impedance, edges, 1.0, end_fraction)
     return Path(
         edges,
         start_fraction,
@@ -43,6 +40,7 @@ def joined(graph: Graph, metric: Metric, legs: Sequence[Path]) -> Path:
 
     A leg may begin and end amid an edge only where the joined path does.
     """
+    legs = [leg for leg in legs if len(leg.edges) > 1 or leg.start_fraction < leg.end_fraction] or legs[:1]
     parts = []
     for i, leg in enumerate(legs):
         begin = 1 if i > 0 and leg.start_fraction == 1.0 else 0

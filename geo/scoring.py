@@ -58,7 +58,7 @@ def score_routes(
     """Scores of all paths for all tastes; raises BadInput for a taste that `costs.weights` refuses.
 
     `impedance` = `duration_s` + Σ `added_s`, but where a stretch is so pleasant that it meets the least
-    multiplier. As in a search, a closed first stretch costs its duration.
+    multiplier. As in a search, a closed first stretch that is left from its midst costs its duration.
     """
     weight = np.stack([weights(taste) for taste in tastes]) if tastes else np.empty((0, len(FACTOR_NAMES)))
     weight = weight.astype(np.float32)
@@ -87,7 +87,7 @@ def remaining_impedance(
 
     impedances: (T, M) one row a taste; taste: (R,) the row of each route.
     from_index, from_fraction: (R,) the walker is on the from_index-th edge of the route, at that fraction
-    of it; an index behind the last edge leaves nothing. A closed edge that the walker is on costs its
+    of it; an index behind the last edge leaves nothing. A closed edge that the walker is amid costs its
     duration, as in a search. Raises BadInput for arrays that do not fit together.
     """
     count = len(routes.first) - 1
@@ -135,8 +135,8 @@ def _score(stretches, routes, weight, min_multiplier, length_m, duration_s, expo
             for k in range(factors):
                 exposure[r, k] += spent * stretches.factors[e, k]
             if stretches.closed[e]:
-                # Only who stands on a closed stretch can walk it, and that costs its duration.
-                impedance[r, :] += spent if i == begin else np.inf
+                # Only who stands amid a closed stretch can leave it, and that costs its duration.
+                impedance[r, :] += spent if i == begin and routes.start_fraction[r] > 0.0 else np.inf
                 continue
             for t in range(tastes):
                 multiplier = 1.0
@@ -164,7 +164,7 @@ def _remaining(impedances, duration_s, routes, from_index, from_fraction, taste,
             if not share > 0.0:
                 continue
             value = np.float64(impedances[t, e])
-            if i == begin and value == np.inf:
+            if i == begin and value == np.inf and from_fraction[r] > 0.0:
                 value = np.float64(duration_s[e])
             total += share * value
         out[r] = total

@@ -116,8 +116,8 @@ def shortest_path(
 ) -> Path:
     """The path of least impedance.
 
-    Both places may lie amid an edge and be left or reached in either of its directions. A start on a
-    closed edge may leave it (at the cost of its duration); an end inside a closed edge is reached only
+    Both places may lie amid an edge and be left or reached in either of its directions. A start amid a
+    closed edge may leave it (at the cost of its duration); an end amid a closed edge is reached only
     from that same edge. `turn_penalty` (impedance) is held against leaving over the reverse of the
     start's edge and is not part of the result's impedance. Raises NoRoute, and BadInput for a place
     outside the graph.
@@ -129,7 +129,7 @@ def shortest_path(
     for i, (edge, at, _) in enumerate(departures):
         for end_edge, until, _ in arrivals:
             if edge == end_edge and until >= at:
-                along = (until - at) * leaving_cost(graph, metric, edge)
+                along = first_piece_cost(graph, metric, edge, at, until)
                 if along + penalties[i] < best:
                     best = along + penalties[i]
                     direct = _path(graph, np.array([edge], np.int32), at, until, along)
@@ -183,10 +183,15 @@ def distances_within(
     return nodes, space.work.dist[nodes]
 
 
-def leaving_cost(graph: Graph, metric: Metric, edge: int) -> float:
-    """What it costs to walk the edge that one already is on: a closed one can still be left."""
+def first_piece_cost(graph: Graph, metric: Metric, edge: int, at: float, until: float) -> float:
+    """The impedance of the first piece of a path. Who stands amid a closed edge can leave it (for what it
+    takes in time), who stands before it cannot enter it."""
+    if until <= at:
+        return 0.0
     value = float(metric.impedance[edge])
-    return value if value < math.inf else float(graph.duration_s[edge])
+    if value == math.inf and at > 0.0:
+        value = float(graph.duration_s[edge])
+    return (until - at) * value
 
 
 def measured(values: F32, path_edges: I32, start_fraction: float, end_fraction: float) -> float:
@@ -240,10 +245,10 @@ def checked_place(graph: Graph, place: Place) -> Place:
 def _departures(graph: Graph, metric: Metric, place: Place) -> list[tuple[int, float, float]]:
     """(edge, fraction on it, cost up to its head) for each direction."""
     edge, at = checked_place(graph, place).edge, place.fraction
-    found = [(edge, at, (1.0 - at) * leaving_cost(graph, metric, edge))]
+    found = [(edge, at, first_piece_cost(graph, metric, edge, at, 1.0))]
     back = int(graph.reverse[edge])
     if back >= 0:
-        found.append((back, 1.0 - at, at * leaving_cost(graph, metric, back)))
+        found.append((back, 1.0 - at, first_piece_cost(graph, metric, back, 1.0 - at, 1.0)))
     return found
 
 

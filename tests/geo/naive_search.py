@@ -14,7 +14,10 @@ from geo.search import Metric, Path, Place
 
 
 def graph_of(lat, lon, pairs, *, one_way=(), lengths=None, static=None, seed=0):
-    """A graph with straight edges: `pairs` of nodes are edges both ways unless listed in `one_way`."""
+    """A graph with straight edges: `pairs` of nodes are edges both ways unless listed in `one_way`.
+
+    lengths and static factors are given pair by pair; without them straight lines and random values.
+    """
     lat, lon = np.asarray(lat, float), np.asarray(lon, float)
     one_way = set(one_way)
     raw = []  # tail, head, length, pair, direction
@@ -34,8 +37,7 @@ def graph_of(lat, lon, pairs, *, one_way=(), lengths=None, static=None, seed=0):
     shape_lon = np.stack([lon[tail], lon[head]], 1).ravel() if count else np.empty(0)
     rng = np.random.default_rng(seed)
     if static is None:
-        per_pair = rng.random((len(pairs), len(STATIC_FACTORS))).astype(np.float32)
-        static = np.stack([per_pair[row[3]] for row in raw]) if count else np.empty((0, len(STATIC_FACTORS)))
+        static = rng.random((len(pairs), len(STATIC_FACTORS)))
     return Graph(
         node_lat=lat,
         node_lon=lon,
@@ -56,7 +58,7 @@ def graph_of(lat, lon, pairs, *, one_way=(), lengths=None, static=None, seed=0):
         cell_h3=np.arange(2, dtype=np.uint64),
         cell_lat=np.zeros(2),
         cell_lon=np.zeros(2),
-        static_factors=np.asarray(static, np.float32),
+        static_factors=np.asarray(static, np.float32)[[row[3] for row in raw]],
         component=np.zeros(count, np.int32),
         grid_key=np.empty(0, np.int64),
         grid_first=np.zeros(1, np.int64),
@@ -119,18 +121,23 @@ def naive_impedance(graph, costs, weight):
     return result
 
 
-def _leave(graph, metric, edge):
+def _leave(graph, metric, edge, at, until=1.0):
+    if until == at:
+        return 0.0
     value = float(metric.impedance[edge])
-    return value if value < math.inf else float(graph.duration_s[edge])
+    if value == math.inf and at > 0:
+        value = float(graph.duration_s[edge])
+    return (until - at) * value
 
 
 def naive_distances(graph: Graph, metric: Metric, start: Place) -> dict[int, float]:
     """Dijkstra with dicts: node → impedance from the start."""
-    best = {int(graph.head[start.edge]): (1 - start.fraction) * _leave(graph, metric, start.edge)}
+    best = {int(graph.head[start.edge]): _leave(graph, metric, start.edge, start.fraction)}
     back = int(graph.reverse[start.edge])
     if back >= 0:
-        node, cost = int(graph.head[back]), start.fraction * _leave(graph, metric, back)
+        node, cost = int(graph.head[back]), _leave(graph, metric, back, 1 - start.fraction)
         best[node] = min(cost, best.get(node, math.inf))
+    best = {node: cost for node, cost in best.items() if cost < math.inf}
     heap = [(cost, node) for node, cost in best.items()]
     heapq.heapify(heap)
     done = set()
@@ -162,16 +169,17 @@ def naive_cost(graph: Graph, metric: Metric, start: Place, end: Place) -> float:
         found = min(found, best.get(int(graph.tail[edge]), math.inf) + last)
         for first, at in starts:
             if first == edge and at <= until:
-                found = min(found, (until - at) * _leave(graph, metric, edge))
+                found = min(found, _leave(graph, metric, edge, at, until))
     return found
 
 
 def walk_cost(graph: Graph, values, path: Path, *, leaving=None) -> float:
-    """The sum of `values` along a path, its first piece from `leaving` if given."""
+    """The sum of `values` along a path; its first piece, where left amid, from `leaving` if given."""
     pieces = piece_fractions(path)
     total = 0.0
     for i, (edge, share) in enumerate(pieces):
-        value = float(leaving[edge]) if i == 0 and leaving is not None else float(values[edge])
+        amid = i == 0 and path.start_fraction > 0
+        value = float(leaving[edge]) if amid and leaving is not None else float(values[edge])
         total += share * value if share > 0 else 0.0
     return total
 
@@ -193,9 +201,14 @@ def assert_walkable(graph: Graph, path: Path, start: Place, end: Place) -> None:
         assert graph.head[a] == graph.tail[b]
 
     def same(edge, fraction, place):
+        if fraction in (0.0, 1.0) and place.fraction in (0.0, 1.0):  # both at a junction
+            return node(edge, fraction) == node(place.edge, place.fraction)
         if edge == place.edge:
             return abs(fraction - place.fraction) < 1e-9
         return edge == graph.reverse[place.edge] and abs(1 - fraction - place.fraction) < 1e-9
+
+    def node(edge, fraction):
+        return graph.tail[edge] if fraction == 0.0 else graph.head[edge]
 
     assert same(int(path.edges[0]), path.start_fraction, start)
     assert same(int(path.edges[-1]), path.end_fraction, end)

@@ -105,7 +105,7 @@ def test_remaining_equals_its_naive_twin():
             expected = 0.0
             for i, (edge, share) in enumerate(piece_fractions(tail)):
                 value = float(rows[taste[r], edge])
-                if i == 0 and math.isinf(value):
+                if i == 0 and math.isinf(value) and fraction[r] > 0:
                     value = float(graph.duration_s[edge])
                 expected += share * value if share > 0 else 0.0
             assert left[r] == pytest.approx(expected, rel=1e-6, abs=1e-9)
@@ -142,9 +142,10 @@ def test_closing_a_stretch_ahead_makes_the_rest_infinite():
     rows = impedance(graph, Costs(1, random_costs(graph, 9).factors, closed), {})[None]
     zero = np.zeros(1, np.int32)
     before = remaining_impedance(graph, rows, pack([path]), zero + 1, np.zeros(1), zero)
-    on_it = remaining_impedance(graph, rows, pack([path]), zero + 2, np.zeros(1), zero)
+    before_it = remaining_impedance(graph, rows, pack([path]), zero + 2, np.zeros(1), zero)
+    on_it = remaining_impedance(graph, rows, pack([path]), zero + 2, np.full(1, 0.1), zero)
     behind = remaining_impedance(graph, rows, pack([path]), zero + 3, np.zeros(1), zero)
-    assert before[0] == math.inf
+    assert before[0] == before_it[0] == math.inf
     assert behind[0] < on_it[0] < math.inf
 
 
