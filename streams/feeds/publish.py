@@ -16,6 +16,7 @@ from streams.topics import DEAD_LETTERS, TRAFFIC_REPORTS, WEATHER_REPORTS
 
 MAX_REASON_BYTES = 128
 DELIVERY_S = 30
+CONNECT_S = 5.0
 
 
 def topic_of(report: Report) -> str:
@@ -69,8 +70,12 @@ class Publisher:
                     "log_level": 0,
                 }
             )
+            self._producer.list_topics(timeout=CONNECT_S)  # says at once that nobody is there
         except KafkaException as error:
-            raise Unavailable(f"cannot use the broker address {bootstrap!r}: {error}") from error
+            raise Unavailable(
+                f"no broker answers at {bootstrap} ({error.args[0].str()}): start one with `flaneur up`,"
+                " or give --bootstrap"
+            ) from error
 
     def __enter__(self) -> Publisher:
         return self
@@ -115,8 +120,8 @@ class Publisher:
     def _check(self) -> None:
         if self._failure is not None:
             raise Unavailable(
-                f"the broker at {self._bootstrap} did not take the reports ({self._failure}): is it up?"
-                " Start one with `flaneur up`, or give --bootstrap"
+                f"the broker at {self._bootstrap} did not take the reports ({self._failure}):"
+                " `flaneur topics` says whether the topics are as they should be"
             )
 
 

@@ -74,7 +74,9 @@ def test_traffic_file(name, file):
 
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_situation_without_a_place(name):
-    parsed = traffic("datex2", f"wazefeed_TrafficSituation{name}.xml", Context(places=read_places(FINTRAFFIC)))
+    parsed = traffic(
+        "datex2", f"wazefeed_TrafficSituation{name}.xml", Context(places=read_places(FINTRAFFIC))
+    )
     assert parsed.reports == []
     assert ([problem.reason for problem in parsed.problems], parsed.ignored) == SITUATIONS[name]
 
@@ -153,9 +155,9 @@ def test_wzdx_severity_follows_the_impact():
     assert reports[0].source == "feed#af2e3f51-611f-4ce0-9282-2f28ca68e62f"
     assert reports[0].ts == 1262282461.0  # 2009-12-31T18:01:01Z
     assert (reports[0].valid_from, reports[0].valid_to) == (1262307600.0, 1262394000.0)
-    assert [r.severity for r in traffic("wzdx", "scenario5_recurring_linestring_example.geojson").reports] == [
-        1.0
-    ] * 4
+    assert [
+        r.severity for r in traffic("wzdx", "scenario5_recurring_linestring_example.geojson").reports
+    ] == [1.0] * 4
 
 
 def weather(file, context=None):
