@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -82,40 +82,40 @@ def split_ways(
     shape_refs: list[int] = []
     shape_first = [0]
     for index, way in enumerate(ways):
-        seen: set[tuple[int, int]] = set()
-        for run in way.runs:
-            cuts = [0]
-            cuts += [
-                i for i in range(1, len(run) - 1) if uses[run[i]] > 1 or run[i] in stops or run[i] in keep
-            ]
-            cuts.append(len(run) - 1)
-            for first, last in _unambiguous(run, cuts, seen):
-                way_index.append(index)
-                ends.append((node(run[first]), node(run[last])))
-                shape_refs.extend(run[first : last + 1])
-                shape_first.append(len(shape_refs))
+        cuts = [
+            [i for i, ref in enumerate(run) if uses[ref] > 1 or ref in stops or ref in keep]
+            for run in way.runs
+        ]
+        for run, first, last in _unambiguous(way.runs, cuts):
+            way_index.append(index)
+            ends.append((node(run[first]), node(run[last])))
+            shape_refs.extend(run[first : last + 1])
+            shape_first.append(len(shape_refs))
     return _measure(way_index, ends, node_osm, shape_refs, shape_first, position)
 
 
-def _unambiguous(run: list[int], cuts: list[int], seen: set[tuple[int, int]]) -> Iterable[tuple[int, int]]:
-    """Pieces of `run` between `cuts` of which no two join the same nodes, nor one a node with itself.
+def _unambiguous(runs: list[list[int]], cuts: list[list[int]]) -> Iterator[tuple[list[int], int, int]]:
+    """Pieces of a way's runs between `cuts` of which no two join the same nodes, nor one a node with itself.
 
     So (way, from, to) names one edge. A ring that touches other ways once becomes three pieces, one
-    that touches them twice has one half cut again; a piece that goes back over itself is left out.
+    that touches them twice has one half cut again; what goes back over itself is left out.
     """
-    for first, last in pairwise(cuts):
+    pieces = [
+        (run, first, last) for run, places in zip(runs, cuts, strict=True) for first, last in pairwise(places)
+    ]
+    seen: set[tuple[int, int]] = set()
+    # pieces of one segment cannot be cut, so they come first and the longer ones give way
+    for run, first, last in sorted(pieces, key=lambda piece: piece[2] - piece[1] > 1):
         bounds = [first, last]
         if run[first] == run[last]:
             third = (last - first) // 3
             bounds = [first, first + third, last - third, last] if third else [first, first + 1]
-        elif _pair(run, first, last) in seen:
-            if last - first < 2:
-                continue
+        elif last - first > 1 and _pair(run, first, last) in seen:
             bounds = [first, (first + last) // 2, last]
         for a, b in pairwise(bounds):
             if _pair(run, a, b) not in seen:
                 seen.add(_pair(run, a, b))
-                yield a, b
+                yield run, a, b
 
 
 def _pair(run: list[int], a: int, b: int) -> tuple[int, int]:

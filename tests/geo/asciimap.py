@@ -82,12 +82,9 @@ def extract_from_ascii(
             raise ValueError(f"way {key!r} goes through places that are not on the map: {missing}")
         chain = [spot_of[key[0]]]
         for a, b in itertools.pairwise(key):
-            chain += lines.pop((spot_of[a], spot_of[b]), [spot_of[a], spot_of[b]])[1:]
-            lines.pop((spot_of[b], spot_of[a]), None)
+            chain += _take(lines, spot_of[a], spot_of[b])[1:]
         ways.append((chain, way_tags))
-    for (start, end), chain in lines.items():
-        if start < end or (start == end and chain[1] < chain[-2]):
-            ways.append((chain, tags.get("*", FOOTWAY)))
+    ways += [(chain, tags.get("*", FOOTWAY)) for chain in lines]
     for number, (chain, way_tags) in enumerate(ways, 101):
         places = [position[spot] for spot in chain]
         if chain[0] == chain[-1] and len(chain) > 3 and not way_tags.get("highway"):
@@ -101,15 +98,24 @@ def _place(spot: Spot, metres_per_char: float) -> tuple[float, float]:
     return float(lat), float(lon)
 
 
-def _drawn_lines(chars: Mapping[Spot, str], spots: list[Spot]) -> dict[tuple[Spot, Spot], list[Spot]]:
-    """The lines between places or junctions, in both directions, as the spots they pass."""
+def _take(lines: list[list[Spot]], start: Spot, end: Spot) -> list[Spot]:
+    """The drawn line from `start` to `end`, out of the list; a straight one where none is drawn."""
+    for chain in lines:
+        if {start, end} == {chain[0], chain[-1]}:
+            lines.remove(chain)
+            return chain if chain[0] == start else chain[::-1]
+    return [start, end]
+
+
+def _drawn_lines(chars: Mapping[Spot, str], spots: list[Spot]) -> list[list[Spot]]:
+    """The lines between places or junctions, each once, as the spots they pass."""
     neighbours = {spot: [end for d in _DIRECTIONS if (end := _follow(chars, spot, d))] for spot in spots}
     used = {spot for ends in neighbours.values() for spot in ends}
     loose = {spot for spot, char in chars.items() if char in _LINES} - _covered(neighbours)
     if loose:
         raise ValueError(f"lines that join no two places, at (row, column) {sorted(loose)}")
     bends = {spot for spot in used if chars[spot] == "+" and len(neighbours[spot]) == 2}
-    lines: dict[tuple[Spot, Spot], list[Spot]] = {}
+    lines: list[list[Spot]] = []
     for spot in spots:
         if spot in bends:
             continue
@@ -117,7 +123,8 @@ def _drawn_lines(chars: Mapping[Spot, str], spots: list[Spot]) -> dict[tuple[Spo
             chain = [spot, first]
             while chain[-1] in bends:
                 chain.append(next(n for n in neighbours[chain[-1]] if n != chain[-2]))
-            lines[(spot, chain[-1])] = chain
+            if chain[::-1] not in lines:
+                lines.append(chain)
     return lines
 
 
