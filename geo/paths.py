@@ -95,7 +95,7 @@ def shares(path: Path) -> F64:
 
 def walked_twice_m(graph: Graph, path: Path) -> float:
     """Metres of a path on ground that it has walked before, in whichever direction."""
-    return path.length_m - _ground_m(graph, path)
+    return max(0.0, path.length_m - _ground_m(graph, path))
 
 
 def shared_m(graph: Graph, path: Path, other: Path) -> float:
