@@ -40,6 +40,8 @@ METRICS_PORT = 9464
 WATCHER = "up"  # the process that started the others
 # the first worker on a machine compiles every kernel before it asks for partitions
 WORKER_WITHIN_S = 300.0
+# a worker that is in doubt about its state ends, to be started again by whoever watches over it: here by us
+RESTARTS = 10
 
 Say = Callable[[str], None]
 
@@ -84,6 +86,7 @@ class Stack:
         self.say = say
         self.settings = replace(Settings.from_env(), graph_dir=_graph_dir(folder))
         self.state = RunState()
+        self._restarts = 0
 
     def start(self) -> Settings:
         """Start all of it and wait until the workers own every partition; the settings they run with."""
@@ -108,12 +111,19 @@ class Stack:
         """The workers of this run, alive or not."""
         return [process for process in self.state.processes if process.name.startswith("worker-")]
 
-    def check_workers(self) -> None:
-        """Raise Unavailable with the end of its log when a worker has ended by itself."""
+    def check_workers(self, restart: bool = False) -> None:
+        """A worker that has ended is started again (`restart`), or is a reason to raise Unavailable."""
         for worker in self.workers():
-            if not is_running(worker):
-                log = self.folder.logs / f"{worker.name}.log"
+            if is_running(worker):
+                continue
+            log = self.folder.logs / f"{worker.name}.log"
+            if not restart or self._restarts == RESTARTS:
                 raise Unavailable(f"{worker.name} has ended; the end of {log}:\n{last_lines(log, 12)}")
+            self._restarts += 1
+            ended = log.with_suffix(f".{self._restarts}.log")
+            log.replace(ended)
+            self.say(f"{worker.name} has ended ({ended} says why), starting it again")
+            self._start_worker(int(worker.name.removeprefix("worker-")), worker.port)
 
     def _started(self, process: LocalProcess) -> LocalProcess:
         self.state = self.state.with_process(process)
@@ -157,25 +167,8 @@ class Stack:
             shutil.rmtree(self.folder.path / name, ignore_errors=True)
 
     def _start_workers(self) -> None:
-        usual = METRICS_PORT
         for index in range(self.wanted.workers):
-            name = f"worker-{index}"
-            port = choose_port("metrics", usual)
-            usual = port + 1
-            settings = replace(self.settings, metrics_port=port, worker_id=f"local-{index}")
-            environment = {one.name.upper(): str(getattr(settings, one.name)) for one in fields(settings)}
-            command = [sys.executable, "-m", "cli.main", "worker"]
-            self._started(
-                spawn(
-                    name,
-                    command,
-                    folder=self.folder.path / name,
-                    log=self.folder.logs / f"{name}.log",
-                    marker="-m cli.main worker",
-                    port=port,
-                    environment=environment,
-                )
-            )
+            self._start_worker(index)
         self.say("worker: starting (the very first start compiles its kernels, which takes a minute or two)")
         give_up = time.monotonic() + WORKER_WITHIN_S
         while self._partitions_owned() < self.settings.partitions:
@@ -187,6 +180,26 @@ class Stack:
             time.sleep(0.2)
         for worker in self.workers():
             self.say(f"{worker.name}: metrics at http://127.0.0.1:{worker.port}/metrics")
+
+    def _start_worker(self, index: int, port: int | None = None) -> None:
+        name = f"worker-{index}"
+        taken = [worker.port or 0 for worker in self.workers()]
+        if port is None:
+            # one that was chosen a moment ago may not listen yet
+            port = choose_port("metrics", max([METRICS_PORT, *(one + 1 for one in taken)]))
+        settings = replace(self.settings, metrics_port=port, worker_id=f"local-{index}")
+        environment = {one.name.upper(): str(getattr(settings, one.name)) for one in fields(settings)}
+        self._started(
+            spawn(
+                name,
+                [sys.executable, "-m", "cli.main", "worker"],
+                folder=self.folder.path / name,
+                log=self.folder.logs / f"{name}.log",
+                marker="-m cli.main worker",
+                port=port,
+                environment=environment,
+            )
+        )
 
     def _partitions_owned(self) -> float:
         owned = 0.0

@@ -139,7 +139,7 @@ class _Run:
         moved_at, seen = time.monotonic(), self._progress()
         with View(console, live, where) as view:
             while True:
-                self._check()
+                self._check(restart=not once)
                 now = self.look()
                 view.show(now, self._state())
                 if seen != (seen := self._progress()):
@@ -178,7 +178,7 @@ class _Run:
         except BaseException as failure:  # told to the main thread, which stops the run
             self._failure = failure
 
-    def _check(self) -> None:
+    def _check(self, restart: bool) -> None:
         if self._failure is not None:
             raise self._failure
         if self._played is not None and self._played.failed:
@@ -186,7 +186,8 @@ class _Run:
                 f"{self._played.failed} records were not delivered: {self._played.first_failure}"
             )
         self._watch.check()
-        self._stack.check_workers()
+        # a worker begins counting anew, so a run that is summed up does not go on with another one
+        self._stack.check_workers(restart)
 
     def _progress(self) -> tuple[int, int, int, int]:
         last = self.last

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ import psutil
 from geo.errors import Unavailable
 
 PORTS_TRIED = 200
+_COMMAND_LINE_LOOKS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +118,14 @@ def is_running(process: LocalProcess) -> bool:
     """Whether that process lives and is the one that was written down."""
     try:
         found = psutil.Process(process.pid)
-        if found.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return process.marker in " ".join(found.cmdline()) and Path(found.cwd()) == Path(process.folder)
+        for _ in range(_COMMAND_LINE_LOOKS):
+            if found.status() == psutil.STATUS_ZOMBIE:
+                return False
+            # empty for a moment while a program is being loaded, and while Redis rewrites its own
+            if command_line := " ".join(found.cmdline()).strip():
+                return process.marker in command_line and Path(found.cwd()) == Path(process.folder)
+            time.sleep(0.01)
+        return False
     except (psutil.Error, OSError):
         return False  # gone, or somebody else's that we may not even look at
 
@@ -171,15 +178,24 @@ def stop(process: LocalProcess, grace_s: float = 20.0) -> bool:
     for asked in (signal.SIGTERM, signal.SIGKILL):
         try:
             found.send_signal(asked)  # psutil compares the start time first, so a reused number is safe
-            found.wait(grace_s)
-            return True
         except psutil.NoSuchProcess:
             return True
-        except psutil.TimeoutExpired:
-            continue
+        if _ends(process, grace_s):
+            return True
     raise Unavailable(
         f"{process.name} (process {process.pid}) does not end even when killed: see what holds it"
     )
+
+
+def _ends(process: LocalProcess, within_s: float) -> bool:
+    """Whether it ends in that time; a zombie counts, for in a container nobody may ever reap an orphan."""
+    give_up = time.monotonic() + within_s
+    while time.monotonic() < give_up:
+        _reap(process.pid)
+        if has_ended(process):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def _reap(pid: int) -> None:
