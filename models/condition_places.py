@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from geo.errors import BadInput
 from geo.geodesy import METRES_PER_DEG, haversine_m, to_local
-from geo.graph import F64, I32, Graph, edge_of_id
+from geo.graph import F64, I32, I64, Graph, edge_of_id
 from geo.grid import GRID_DEG, nearest_edges
 
 LINE_REACH_M = 15.0
@@ -168,25 +168,25 @@ def _square(degrees: float, shift: float) -> int:
 
 def _samples(graph: Graph, edges: I32) -> NDArray[np.float64]:
     """Points along edges: (n, 6) edge, lat, lon, unit direction east and north, metres it stands for."""
-    rows = []
-    for edge in edges:
-        a, b = int(graph.shape_first[edge]), int(graph.shape_first[edge + 1])
-        lat, lon = graph.shape_lat[a:b], graph.shape_lon[a:b]
-        x, y = to_local(lat, lon, float(lat[0]), float(lon[0]))
-        for p in range(len(lat) - 1):
-            dx, dy = float(x[p + 1] - x[p]), float(y[p + 1] - y[p])
-            length = math.hypot(dx, dy)
-            if length == 0.0:
-                continue
-            n = max(1, round(length / _SAMPLE_M))
-            t = (np.arange(n) + 0.5) / n
-            row = np.empty((n, 6))
-            row[:, 0] = edge
-            row[:, 1] = lat[p] + t * (lat[p + 1] - lat[p])
-            row[:, 2] = lon[p] + t * (lon[p + 1] - lon[p])
-            row[:, 3], row[:, 4], row[:, 5] = dx / length, dy / length, length / n
-            rows.append(row)
-    return np.concatenate(rows) if rows else np.zeros((0, 6))
+    first = graph.shape_first[edges]
+    start, edge = _ranges(first, graph.shape_first[edges + 1] - 1 - first, edges)
+    lat, lon = np.asarray(graph.shape_lat[start]), np.asarray(graph.shape_lon[start])
+    dlat, dlon = graph.shape_lat[start + 1] - lat, graph.shape_lon[start + 1] - lon
+    dx, dy = dlon * METRES_PER_DEG * np.cos(np.radians(lat)), dlat * METRES_PER_DEG
+    length = np.hypot(dx, dy)
+    # A segment without length gets no sample.
+    count = np.where(length > 0.0, np.maximum(1, np.rint(length / _SAMPLE_M)), 0).astype(np.int64)
+    number, of = _ranges(np.zeros(len(count), np.int64), count, np.arange(len(count)))
+    t = (number + 0.5) / count[of]
+    along = length[of]
+    columns = (edge[of], lat[of] + t * dlat[of], lon[of] + t * dlon[of], dx[of] / along, dy[of] / along)
+    return np.column_stack([*columns, along / count[of]])
+
+
+def _ranges(first: NDArray[Any], count: NDArray[Any], label: NDArray[Any]) -> tuple[I64, NDArray[Any]]:
+    """count[i] numbers from first[i] on for every i, one after the other, and label[i] beside each."""
+    begins = np.cumsum(count) - count
+    return np.arange(count.sum()) - np.repeat(begins - first, count), np.repeat(label, count)
 
 
 def _beside(samples: NDArray[np.float64], segments: NDArray[np.float64]) -> NDArray[np.bool_]:
