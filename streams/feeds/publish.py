@@ -14,7 +14,7 @@ from models.records import DeadLetter, TrafficReport, encode
 from streams.feeds.common import Problem, Report
 from streams.topics import DEAD_LETTERS, TRAFFIC_REPORTS, WEATHER_REPORTS
 
-MAX_REASON_BYTES = 128
+MAX_REASON_BYTES = 1024
 DELIVERY_S = 30
 CONNECT_S = 5.0
 

@@ -53,10 +53,10 @@ def test_what_needs_no_withdrawal():
 
 
 def test_dead_letter_says_why_and_where_and_keeps_the_bytes():
-    problem = Problem("features[3]", "bad_geometry", b"\x00raw", "geometry type\n'x'" + "ä" * 200)
+    problem = Problem("features[3]", "bad_geometry", b"\x00raw", "geometry type\n'x'" + "ä" * 2000)
     letter = decode(DeadLetter, encode(dead_letter(problem, "traffic-reports")))
     assert letter.reason.startswith("bad_geometry at features[3]: geometry type 'x'")
-    assert len(letter.reason.encode()) <= 128
+    assert len(letter.reason.encode()) <= 1024
     assert base64.b64decode(letter.value_b64) == b"\x00raw"
     assert (letter.topic, letter.partition, letter.offset) == ("traffic-reports", 0, 0)
 
