@@ -272,7 +272,7 @@ def covered(tags: Tags) -> bool:
 
 
 def unsheltered(scene: Scene, shade: F64) -> F64:
-    """1 in the open; 0.2 less beside a building, 0.4 less between two (within 15 m of the way, on
+    """1 in the open; 0.2 less beside a building, 0.4 less between two (within 16 m of the way, on
     either side); trees take up to half of the rest."""
     left, right = scene.beside(10.0)
     walls = (scene.distance("building", 6.0, left) < 6.0).astype(np.float64)
