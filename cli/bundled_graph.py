@@ -19,8 +19,9 @@ CITIES = ("copenhagen", "altona", "porto-centre")
 _EXTRACTS = ("*.osm.pbf", "*.osm.gz", "*.osm.bz2", "*.osm")
 # a change in any of these makes another graph from the same extracts
 _IMPORTER = (
-    *("extract.py", "osm_import.py", "osm_read.py", "graph.py", "graph_build.py", "graph_files.py"),
-    *("foot_access.py", "pace.py", "static_factors.py", "surroundings.py", "grid.py", "costs.py"),
+    *("extract.py", "osm_import.py", "osm_read.py", "stretches.py", "graph.py", "graph_build.py"),
+    *("graph_check.py", "graph_files.py", "geodesy.py", "foot_access.py", "pace.py", "static_factors.py"),
+    *("surroundings.py", "grid.py", "costs.py"),
 )
 
 

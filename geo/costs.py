@@ -46,9 +46,9 @@ class Factor:
 
 
 FACTORS: tuple[Factor, ...] = (
-    Factor("noise", "dB(A)", 45.0, 75.0, "static", "OSM road classes, lanes and speed limits nearby",
+    Factor("noise", "dB(A)", 45.0, 75.0, "static", "OSM road and rail classes nearby, by distance",
            "traffic noise to expect", 0.5),
-    Factor("air", "share", 0.0, 1.0, "static", "OSM road classes and industrial areas nearby",
+    Factor("air", "share", 0.0, 1.0, "static", "OSM road classes nearby, by distance",
            "usual air pollution", 0.3),
     Factor("green", "share", 0.0, 1.0, "static", "OSM parks, woods, grass and trees nearby",
            "walking through or along greenery", -0.3),
@@ -56,7 +56,7 @@ FACTORS: tuple[Factor, ...] = (
            "walking along water", -0.2),
     Factor("unlit", "share", 0.0, 1.0, "static", "OSM lit, else the road class",
            "no street lamps; matters at night only, see dark", 0.0),
-    Factor("rough_surface", "share", 0.0, 1.0, "static", "OSM surface, smoothness and tracktype",
+    Factor("rough_surface", "share", 0.0, 1.0, "static", "OSM surface and smoothness",
            "cobbles, gravel, mud", 0.2),
     Factor("steps", "share", 0.0, 1.0, "static", "OSM highway=steps", "stairs", 0.3),
     Factor("sights", "share", 0.0, 1.0, "static", "OSM tourism, historic, artwork and viewpoints nearby",

@@ -346,7 +346,7 @@ class Walking:
         ts = max(float(trip["last_ts"]), float(trip["started_ts"]))
         try:
             start, keep_m = self._predicted(s, trips.WORLD_CHANGED)
-            planned = self._plan(step, self._wish(trip), start, walked_m=float(trip["walked_m"]))
+            planned = self._plan_on(step, s, start, ts)
         except (BadInput, NoCandidate, NoRoute) as error:
             step.count(step.failed, _reason(error))
             return
@@ -394,11 +394,43 @@ class Walking:
         )
 
     def _plan(
-        self, step: Step, wish: Wish, start: Place, *, avoid: I32 | None = None, walked_m: float = 0.0
+        self,
+        step: Step,
+        wish: Wish,
+        start: Place,
+        *,
+        avoid: I32 | None = None,
+        walked_m: float = 0.0,
+        walked_s: float = 0.0,
+        heading: int | None = None,
     ) -> Planned:
-        planned = plan(self.network, wish, start, avoid_edges=avoid, walked_m=walked_m, space=self._space)
-        step.settled_nodes += self._space.settled
+        settled = self._space.settled_total
+        planned = plan(
+            self.network,
+            wish,
+            start,
+            avoid_edges=avoid,
+            walked_m=walked_m,
+            walked_s=walked_s,
+            heading_edge=heading,
+            space=self._space,
+        )
+        step.settled_nodes += self._space.settled_total - settled
         return planned
+
+    def _plan_on(self, step: Step, s: int, start: Place, ts: float, avoid: I32 | None = None) -> Planned:
+        """Plan for a walker under way: what is left of the wish, and turning round must be worth it."""
+        trip = self.state.trips[s]
+        matched = int(trip["matched_edge"])
+        return self._plan(
+            step,
+            self._wish(trip),
+            start,
+            avoid=avoid,
+            walked_m=float(trip["walked_m"]),
+            walked_s=max(0.0, ts - float(trip["started_ts"])),
+            heading=matched if matched >= 0 else None,
+        )
 
     def _replan(self, step: Step, s: int, decision: int, ts: float, version: int) -> None:
         """Search from where the walker will be when the update arrives, and take the new route."""
@@ -406,13 +438,7 @@ class Walking:
         old = self.state.route_edges(s)
         try:
             start, keep_m = self._predicted(s, decision)
-            planned = self._plan(
-                step,
-                self._wish(trip),
-                start,
-                avoid=old if decision == trips.DISLIKED else None,
-                walked_m=float(trip["walked_m"]),
-            )
+            planned = self._plan_on(step, s, start, ts, old if decision == trips.DISLIKED else None)
         except (BadInput, NoCandidate, NoRoute) as error:
             step.count(step.failed, _reason(error))
             return

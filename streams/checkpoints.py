@@ -2,15 +2,17 @@
 
 Everything of partition p is stored under keys that begin with `p/`: `p/offsets` (the next offset of every
 input topic) and one key per bucket of state. Values are written with an explicit partition straight to the
-table's changelog, awaited, and only then put into the table. Each bucket says itself which offsets it
-contains, so a crash between two writes does no harm: replay starts at `p/offsets` and skips what a bucket
-already holds. Stored values are lz4 blocks behind a CRC-32.
+table's changelog, and nothing counts on them before they are acknowledged. Each bucket says itself which
+offsets it contains, so a crash between two writes does no harm: replay starts at `p/offsets` and skips what
+a bucket already holds. Stored values are lz4 blocks behind a CRC-32.
 """
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import cramjam
 import faust
@@ -18,7 +20,7 @@ import orjson
 
 from geo.errors import BadRecord
 from streams import metrics
-from streams.delivery import Outgoing, deliver
+from streams.delivery import Outgoing, send
 
 OFFSETS = "offsets"
 
@@ -46,32 +48,28 @@ class CheckpointTable:
 
     async def write(
         self, partition: int, buckets: Mapping[str, bytes | None], offsets: Mapping[str, int] | None
-    ) -> int:
-        """Deliver buckets (None deletes one), then, in a second step, the offsets; returns the bytes sent.
+    ) -> list[asyncio.Future[Any]]:
+        """Send buckets (None deletes one) and then the offsets; `streams.delivery.confirm` waits for them.
 
-        Raises Unavailable when Kafka does not acknowledge.
+        They go to one partition and stay in order, so offsets never stand before what they speak of.
         """
-        sealed = {
+        entries = {
             f"{partition}/{name}".encode(): None if data is None else seal(data)
             for name, data in buckets.items()
         }
-        await self._deliver(partition, sealed)
         if offsets is not None:
-            await self._deliver(
-                partition, {f"{partition}/{OFFSETS}".encode(): seal(orjson.dumps(dict(offsets)))}
-            )
-        size = sum(len(value) for value in sealed.values() if value is not None)
-        metrics.CHECKPOINT_BYTES.inc(size)
-        return size
-
-    async def _deliver(self, partition: int, entries: Mapping[bytes, bytes | None]) -> None:
+            entries[f"{partition}/{OFFSETS}".encode()] = seal(orjson.dumps(dict(offsets)))
         topic = self.table.changelog_topic.get_topic_name()
-        await deliver(self.app, [Outgoing(topic, key, value, partition) for key, value in entries.items()])
+        sent = await send(
+            self.app, [Outgoing(topic, key, value, partition) for key, value in entries.items()]
+        )
         for key, value in entries.items():
             if value is None:
                 self.table.data.pop(key, None)
             else:
                 self.table.data[key] = value
+        metrics.CHECKPOINT_BYTES.inc(sum(len(value) for value in entries.values() if value is not None))
+        return sent
 
     def read(self, partition: int) -> tuple[dict[str, int] | None, dict[str, bytes]]:
         """Offsets and buckets of a partition as recovered; offsets None if it never had a checkpoint.

@@ -10,6 +10,7 @@ import asyncio
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import faust
 
@@ -30,15 +31,35 @@ class Outgoing:
     partition: int | None = None
 
 
-async def deliver(app: faust.App, messages: Iterable[Outgoing]) -> None:
-    """Send `messages` in order and return once all are acknowledged; raises Unavailable otherwise."""
+async def send(app: faust.App, messages: Iterable[Outgoing]) -> list[asyncio.Future[Any]]:
+    """Hand `messages` to the producer in order; `confirm` waits for them. Raises Unavailable.
+
+    Messages to one partition stay in the order of these calls: the driver has one request a partition under
+    way at a time.
+    """
     producer = await app.maybe_start_producer()
     try:
-        futures = [await producer.send(m.topic, m.key, m.value, m.partition, None, None) for m in messages]
-        if futures:
-            await asyncio.wait_for(asyncio.gather(*futures), DELIVERY_TIMEOUT_S)
+        return [
+            asyncio.ensure_future(await producer.send(m.topic, m.key, m.value, m.partition, None, None))
+            for m in messages
+        ]
+    except Exception as error:
+        raise Unavailable(f"Kafka does not take what is sent: {error!r}") from error
+
+
+async def confirm(sent: list[asyncio.Future[Any]]) -> None:
+    """Wait until the broker has acknowledged everything; raises Unavailable if it does not."""
+    if not sent:
+        return
+    try:
+        await asyncio.wait_for(asyncio.gather(*sent), DELIVERY_TIMEOUT_S)
     except Exception as error:
         raise Unavailable(f"Kafka did not take what was sent: {error!r}") from error
+
+
+async def deliver(app: faust.App, messages: Iterable[Outgoing]) -> None:
+    """Send `messages` and return once all are acknowledged; raises Unavailable otherwise."""
+    await confirm(await send(app, messages))
 
 
 def dead_letter(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -25,7 +25,7 @@ from geo.errors import Unavailable
 from streams import metrics
 from streams.blocks import Block, BlockConsumer
 from streams.checkpoints import CheckpointTable
-from streams.delivery import Outgoing, dead_letter, deliver
+from streams.delivery import Outgoing, confirm, dead_letter, deliver
 from streams.leaving import EXIT_AGAIN, leave
 from streams.settings import Settings
 
@@ -56,7 +56,7 @@ class Shard(Protocol):
         """A bucket's bytes, containing everything before `positions`; None if it is gone."""
 
     def stored(self, names: Iterable[str]) -> None:
-        """These buckets are delivered."""
+        """These buckets were handed to the producer, in order with all that comes later."""
 
     def sent(self) -> None:
         """All messages returned so far are delivered."""
@@ -69,7 +69,10 @@ class _Owned:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     committed: dict[str, int] = field(default_factory=dict)
     sought: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # topic -> expected, first, times
-    checkpoint_at: float = field(default_factory=time.monotonic)
+
+
+async def _nothing() -> None:
+    return None
 
 
 class Shards:
@@ -178,7 +181,7 @@ class Shards:
     async def emit(self, owned: _Owned, partition: int, outcome: Outcome) -> None:
         """Store the buckets that the messages follow from, then send the messages. The lock must be held."""
         if outcome.write_ahead:
-            await self._store(owned, partition, outcome.write_ahead, with_offsets=False)
+            await confirm(await self._store(owned, partition, outcome.write_ahead, None))
         if outcome.messages:
             await deliver(self.app, outcome.messages)
             owned.shard.sent()
@@ -272,7 +275,7 @@ class Shards:
         for partition in lost:
             owned = self.owned[partition]
             async with owned.lock:
-                await self._checkpoint(owned, partition)
+                await (await self._begin_checkpoint(owned, partition))
                 del self.owned[partition]
         self.table.purge(partitions)
         self._consumer.forget({TP(topic, partition) for topic in self.topics for partition in partitions})
@@ -284,11 +287,17 @@ class Shards:
     # ---- checkpoints
 
     async def checkpoint_all(self) -> None:
-        """Checkpoint every shard that changed since its last checkpoint."""
+        """Checkpoint every shard that changed since its last checkpoint.
+
+        A shard is held only while its state is packed and handed over, not while the broker writes it.
+        """
+        pending = []
         for partition, owned in list(self.owned.items()):
             async with owned.lock:
                 if self.owned.get(partition) is owned:
-                    await self._checkpoint(owned, partition)
+                    pending.append(await self._begin_checkpoint(owned, partition))
+        for end in pending:
+            await end
 
     def renew_lease(self) -> None:
         """To be called from the loop several times a second; see `_check_lease`."""
@@ -303,26 +312,40 @@ class Shards:
         if time.monotonic() - self._lease_at > self.settings.session_timeout_s:
             leave("this process stood still for longer than its session", EXIT_AGAIN)
 
-    async def _checkpoint(self, owned: _Owned, partition: int) -> None:
+    async def _begin_checkpoint(self, owned: _Owned, partition: int) -> Awaitable[None]:
+        """Pack and send what changed; what is returned waits for the broker. The lock must be held."""
         names = owned.shard.dirty()
         if not names and owned.committed == owned.positions:
-            return
-        await self._store(owned, partition, names, with_offsets=True)
-
-    async def _store(self, owned: _Owned, partition: int, names: set[str], *, with_offsets: bool) -> None:
-        self._check_lease()
+            return _nothing()
         started = time.perf_counter()
         positions = dict(owned.positions)
-        packed = {name: owned.shard.pack(name, positions) for name in sorted(names)}
-        await self.table.write(partition, packed, positions if with_offsets else None)
-        owned.shard.stored(packed)
-        if with_offsets:
-            owned.committed = positions
-            for topic, offset in positions.items():
-                self._consumer.checkpointed(TP(topic, partition), offset)
-            owned.checkpoint_at = time.monotonic()
-            metrics.CHECKPOINT_TS.labels(self.table.name, str(partition)).set(time.time())
+        sent = await self._store(owned, partition, names, positions)
+        return self._end_checkpoint(owned, partition, positions, sent, started)
+
+    async def _end_checkpoint(
+        self,
+        owned: _Owned,
+        partition: int,
+        positions: dict[str, int],
+        sent: list[asyncio.Future[Any]],
+        started: float,
+    ) -> None:
+        await confirm(sent)
+        owned.committed = positions
+        for topic, offset in positions.items():
+            self._consumer.checkpointed(TP(topic, partition), offset)
+        metrics.CHECKPOINT_TS.labels(self.table.name, str(partition)).set(time.time())
         metrics.CHECKPOINT_SECONDS.observe(time.perf_counter() - started)
+
+    async def _store(
+        self, owned: _Owned, partition: int, names: set[str], offsets: dict[str, int] | None
+    ) -> list[asyncio.Future[Any]]:
+        self._check_lease()
+        positions = dict(owned.positions)
+        packed = {name: owned.shard.pack(name, positions) for name in sorted(names)}
+        sent = await self.table.write(partition, packed, offsets)
+        owned.shard.stored(packed)
+        return sent
 
     # ---- lag
 
