@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # documented, not in its __all__
 
 from cli.scrape import Samples
 from geo.errors import BadRecord, Unavailable
@@ -88,7 +88,8 @@ class Watch:
         return ends
 
     def _ends(self, partitions: list[int]) -> dict[int, int]:
-        asked = {TopicPartition(ROUTE_UPDATES, one): OffsetSpec.latest() for one in partitions}
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # the client leaves it without annotations
+        asked = {TopicPartition(ROUTE_UPDATES, one): latest for one in partitions}
         try:
             answers = self._admin.list_offsets(asked, request_timeout=_ANSWER_S)
             return {one.partition: future.result(_ANSWER_S).offset for one, future in answers.items()}
