@@ -32,6 +32,7 @@ from models.record_fields import (
 
 __all__ = [
     "CONDITION_FEATURES",
+    "MAX_LETTER_BYTES",
     "MAX_VALUE_BYTES",
     "REASONS",
     "REQUEST_KINDS",
