@@ -1,9 +1,10 @@
-"""The kernels of the online matcher: candidates, routes between them, and one Viterbi step a fix.
+"""The kernels of the online matcher: candidates, ways between them, and one Viterbi step a fix.
 
-Called through `geo.matching`, which says what the arrays are and checks them. The states of a step are
-numbered 2·c + d: candidate c, walked along the direction that the grid lists (d = 0) or against it
-(d = 1). State 16 is off the network. Numba freezes globals into its cache, hence the plain numbers:
-12 steps, 8 candidates, 16 walking states, 96 nodes a search looks at.
+Called through `geo.matching`, which says what the arrays are and checks them. A step holds up to 10
+states, each a directed edge and how far along it the walker is, and state 10, off the network. While a
+new step is made there are up to 24 candidate streets; their states are numbered 2·c + d, along the
+direction that the grid lists (d = 0) or against it (d = 1), and 48 is off the network. Numba freezes
+globals into its cache, hence the plain numbers; a lattice holds 11 steps.
 """
 
 from __future__ import annotations
@@ -17,11 +18,16 @@ from numba import njit
 @njit(cache=True)
 def match_block(graph, state, fixes, params, lag_s, out):  # type: ignore[no-untyped-def]
     """Match the fixes of a block in order of arrival; see `geo.matching.match_fixes`."""
-    near = (np.empty(8, np.int32), np.empty(8), np.empty(8))
-    score = np.empty(17)
-    back = np.empty(17, np.uint8)
-    ends = (np.empty(16, np.int32), np.empty(16), np.empty((16, 16)))
-    labels = (np.empty(96, np.int32), np.empty(96), np.empty(96, np.uint8))
+    near = (np.empty(24, np.int32), np.empty(24), np.empty(24))
+    new = (np.empty(49), np.empty(49, np.uint8), np.empty(49), np.empty(49))  # score, back, along_m, mps
+    room = (
+        np.empty(20, np.int32),  # nodes at the ends of the last step's edges, -1 out of reach
+        np.empty(20),  # metres to them
+        np.empty(96, np.int32),  # nodes a search has seen
+        np.empty(96),  # metres to them
+        np.empty(96, np.uint8),  # settled
+        np.empty(256, np.int32),  # hash table of their places in this list
+    )
     for i in range(len(fixes.slot)):
         _say_nothing(i, out)
         if fixes.kind[i] != 0:
@@ -32,51 +38,40 @@ def match_block(graph, state, fixes, params, lag_s, out):  # type: ignore[no-unt
         if not math.isnan(fixes.accuracy_m[i]):
             sigma = min(max(fixes.accuracy_m[i], params.sigma_min_m), params.sigma_max_m)
         dt = fixes.ts[i] - s.last_ts
-        north, east = _metres(s.last_lat, s.last_lon, lat, lon)
-        straight_m = math.sqrt(north * north + east * east)
         fresh = s.steps == 0 or dt > params.gap_s
         if not fresh:
             if dt < params.min_step_s:
-                _say_again(graph, s, i, out)
+                _say_again(s, i, out)
                 continue
-            if straight_m > params.max_speed_mps * dt + 2.0 * (sigma + s.sigma_m):
+            north, east = _metres(s.last_lat, s.last_lon, lat, lon)
+            reach_m = params.max_speed_mps * dt + 2.0 * (sigma + s.sigma_m)
+            if north * north + east * east > reach_m * reach_m:
                 s.jumps += 1
                 if s.jumps <= params.jumps:
-                    _say_again(graph, s, i, out)
+                    _say_again(s, i, out)
                     out.probability[i] = 0.0
                     continue
                 fresh = True
         s.jumps = 0
         count = _find_near(graph, lat, lon, params.reach_m + sigma, near)
-        weight = 1.0
+        # The errors of successive fixes are nearly the same error, so each tells only a little more.
+        variance = sigma * sigma
         if fresh:
             s.steps = 0
-            s.north_mps = 0.0
-            s.east_mps = 0.0
-            score[:] = 0.0
-            score[16] = -params.leave
-            back[:] = 16
+            new[0][48], new[1][48], new[3][48] = -params.leave, 10, params.first_mps
+            _start(graph, near, count, 0.0, params.first_mps, new)
         else:
-            # Smoothed as a vector, so that the errors of a phone that lies still cancel out.
-            share = 1.0 - math.exp(-dt / params.velocity_s)
-            s.north_mps += share * (north / dt - s.north_mps)
-            s.east_mps += share * (east / dt - s.east_mps)
-            speed_mps = math.sqrt(s.north_mps * s.north_mps + s.east_mps * s.east_mps)
-            # The errors of successive fixes are nearly the same error: each tells only a little more,
-            # and hardly anything more while the walker stands.
-            moving = min(1.0, max(params.still_weight, speed_mps / params.moving_mps))
-            weight = min(1.0, dt / params.error_s * moving)
-            _find_routes(graph, s, near[0], count, straight_m + params.detour_m, ends, labels)
-            _move(graph, s, near, count, ends[2], (dt, straight_m, speed_mps), params, score, back)
-        _see(graph, near, count, sigma, weight, params, score)
-        _add_step(s, near, count, score, back)
+            variance *= max(1.0, params.error_s / dt)
+            _move(graph, s, near, count, dt, variance, params, new, room)
+        _see(graph, near, count, sigma, variance, params, new[0])
+        _add_step(graph, s, near, count, new)
         s.step_ts[s.head] = fixes.ts[i]
         s.last_ts = fixes.ts[i]
         s.last_lat = lat
         s.last_lon = lon
         s.sigma_m = sigma
-        _say_again(graph, s, i, out)
-        _settle(graph, s, lag_s, i, out)
+        _say_again(s, i, out)
+        _settle(s, lag_s, i, out)
 
 
 @njit(cache=True)
@@ -88,7 +83,7 @@ def _metres(lat1, lon1, lat2, lon2):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _find_near(graph, lat, lon, radius_m, near):  # type: ignore[no-untyped-def]
-    """The 8 nearest streets within radius_m into `near` (edge, fraction, distance), nearest first."""
+    """The 24 nearest streets within radius_m into `near` (edge, fraction, distance), nearest first."""
     edges, fractions, metres = near
     deg_m = 6_371_008.8 * math.pi / 180.0
     scale = deg_m * math.cos(math.radians(lat))
@@ -109,9 +104,9 @@ def _find_near(graph, lat, lon, radius_m, near):  # type: ignore[no-untyped-def]
                 if known:
                     continue
                 fraction, distance_m = _project(graph, edge, lat, lon, deg_m, scale)
-                if distance_m > radius_m or (count == 8 and distance_m >= metres[7]):
+                if distance_m > radius_m or (count == 24 and distance_m >= metres[23]):
                     continue
-                at = min(count, 7)
+                at = min(count, 23)
                 # Equal distances (streets that meet here) are kept in the order of their numbers.
                 while at > 0 and (
                     metres[at - 1] > distance_m or (metres[at - 1] == distance_m and edges[at - 1] > edge)
@@ -119,7 +114,7 @@ def _find_near(graph, lat, lon, radius_m, near):  # type: ignore[no-untyped-def]
                     edges[at], fractions[at], metres[at] = edges[at - 1], fractions[at - 1], metres[at - 1]
                     at -= 1
                 edges[at], fractions[at], metres[at] = edge, fraction, distance_m
-                count = min(8, count + 1)
+                count = min(24, count + 1)
             square += 1
     return count
 
@@ -153,58 +148,133 @@ def _project(graph, edge, lat, lon, deg_m, scale):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True)
-def _find_routes(graph, s, edges, count, bound_m, ends, labels):  # type: ignore[no-untyped-def]
-    """Shortest ways from the ends of the last step's streets to the ends of the candidates.
-
-    ends: nodes (16,), least metres from a last position to the node (16,), and metres (16, 16) from the
-    end 2·c + (0 tail, 1 head) of the last candidate c to that of the new one, inf beyond bound_m.
-    """
-    nodes, leave_m, route_m = ends
-    for c in range(8):
-        edge = s.edge[s.head, c]
-        for side in range(2):
-            a = 2 * c + side
-            nodes[a] = -1
-            if edge < 0 or max(s.score[2 * c], s.score[2 * c + 1]) < -25.0:
-                continue
-            nodes[a] = graph.head[edge] if side == 1 else graph.tail[edge]
-            fraction = s.fraction[s.head, c] / 65535.0
-            leave_m[a] = graph.length_m[edge] * (1.0 - fraction if side == 1 else fraction)
-    for a in range(16):
-        for b in range(2 * count):
-            route_m[a, b] = math.inf
-    for a in range(16):
-        if nodes[a] < 0 or leave_m[a] > bound_m:
-            continue
-        least_m = leave_m[a]
-        first = True
-        for b in range(16):
-            if nodes[b] == nodes[a]:
-                first &= b >= a or leave_m[b] > bound_m
-                least_m = min(least_m, leave_m[b])
-        if not first:
-            continue  # streets that met there share one search
-        found = _search(graph, nodes[a], bound_m - least_m, labels)
-        for k in range(found):
-            node = labels[0][k]
-            for c in range(count):
-                if graph.tail[edges[c]] == node:
-                    route_m[a, 2 * c] = labels[1][k]
-                if graph.head[edges[c]] == node:
-                    route_m[a, 2 * c + 1] = labels[1][k]
-        for b in range(a + 1, 16):
-            if nodes[b] == nodes[a]:
-                route_m[b, : 2 * count] = route_m[a, : 2 * count]
+def _start(graph, near, count, base, mps, new):  # type: ignore[no-untyped-def]
+    """Enter every candidate, in both directions, where the fix is."""
+    for c in range(count):
+        length_m = graph.length_m[near[0][c]]
+        for d in range(2):
+            new[0][2 * c + d] = base
+            new[1][2 * c + d] = 10
+            new[2][2 * c + d] = length_m * (near[1][c] if d == 0 else 1.0 - near[1][c])
+            new[3][2 * c + d] = mps
 
 
 @njit(cache=True)
-def _search(graph, source, bound_m, labels):  # type: ignore[no-untyped-def]
-    """Dijkstra's search from a node up to bound_m; `labels` (node, metres, done); returns their number.
+def _move(graph, s, near, count, dt, variance, params, new, room):  # type: ignore[no-untyped-def]
+    """Best score of every state before its distance is looked at, and the state it came from."""
+    score, back, _, mps = new
+    ends, end_m = room[0], room[1]
+    score[:] = -math.inf
+    score[48] = s.score[10]
+    back[48] = 10
+    mps[48] = s.mps[10]
+    for a in range(10):
+        if s.score[a] > -params.beam and s.score[a] - params.leave > score[48]:
+            score[48] = s.score[a] - params.leave
+            back[48] = a
+            mps[48] = s.mps[a]
+    if s.score[10] > -params.beam:
+        _start(graph, near, count, s.score[10] - params.join, s.mps[10], new)
+    spread_m2 = params.spread_m * params.spread_m * dt
+    share = spread_m2 / (spread_m2 + params.follow * s.sigma_m * s.sigma_m)
+    motion = (dt, share, params.pace_follow * share * share, spread_m2, variance)
+    fastest_m = 0.0
+    for a in range(10):
+        ends[2 * a] = ends[2 * a + 1] = -1
+        edge = s.edge[s.head, a]
+        if edge < 0 or s.score[a] <= -params.beam:
+            continue
+        last_m = graph.length_m[edge] * (s.fraction[s.head, a] / 65535.0)
+        _move_within(graph, s, a, last_m, near, count, motion, params, new)
+        way_m = s.mps[a] * dt + params.ways * math.sqrt(spread_m2)
+        fastest_m = max(fastest_m, way_m)
+        end_m[2 * a] = last_m
+        end_m[2 * a + 1] = graph.length_m[edge] - last_m
+        if end_m[2 * a] <= way_m and graph.reverse[edge] >= 0:
+            ends[2 * a] = graph.tail[edge]
+        if end_m[2 * a + 1] <= way_m:
+            ends[2 * a + 1] = graph.head[edge]
+    for end in range(20):
+        node = ends[end]
+        least_m = math.inf
+        for other in range(19, -1, -1):
+            if ends[other] == node:
+                # infinite when it was searched from already
+                least_m = min(least_m, end_m[other]) if other >= end else math.inf
+        if node >= 0 and least_m < math.inf:
+            _search(graph, node, fastest_m - least_m, room)
+            _move_across(graph, s, node, near, count, motion, params, new, room)
 
-    A few dozen nodes lie within reach, so a plain list is faster than a heap and a map.
+
+@njit(cache=True)
+def _go(a, b, base, mps, seen_m, low_m, high_m, motion, new):  # type: ignore[no-untyped-def]
+    """Offer the state a as the predecessor of b.
+
+    Metres are counted along the way from where a is. A walker is expected to go on at the present pace,
+    the fix is seen at seen_m, and b's edge spans low_m to high_m: the walker is put between the two (an
+    alpha-beta filter), and the score falls with what both are off.
     """
-    nodes, metres, done = labels
+    score, back, along_m, new_mps = new
+    dt, share, speed_share, spread_m2, variance = motion
+    due_m = mps * dt
+    way_m = min(high_m, max(low_m, due_m + share * (seen_m - due_m)))
+    base -= 0.5 * ((way_m - due_m) ** 2 / spread_m2 + (seen_m - way_m) ** 2 / variance)
+    if base > score[b]:
+        score[b] = base
+        back[b] = a
+        along_m[b] = way_m - low_m
+        new_mps[b] = min(5.0, max(0.0, mps + speed_share * (seen_m - due_m) / dt))
+
+
+@njit(cache=True)
+def _move_within(graph, s, a, last_m, near, count, motion, params, new):  # type: ignore[no-untyped-def]
+    """Stay on the edge of the last state a, in the same direction or turned round."""
+    edge = s.edge[s.head, a]
+    back = graph.reverse[edge]
+    length_m = graph.length_m[edge]
+    for c in range(count):
+        if near[0][c] == edge or near[0][c] == back:
+            d = 0 if near[0][c] == edge else 1
+            seen_m = length_m * (near[1][c] if d == 0 else 1.0 - near[1][c]) - last_m
+            _go(a, 2 * c + d, s.score[a], s.mps[a], seen_m, -last_m, length_m - last_m, motion, new)
+            if back >= 0:
+                base = s.score[a] - params.turn
+                _go(a, 2 * c + 1 - d, base, s.mps[a], -seen_m, last_m - length_m, last_m, motion, new)
+
+
+@njit(cache=True)
+def _move_across(graph, s, node, near, count, motion, params, new, room):  # type: ignore[no-untyped-def]
+    """From the last states whose edge ends at `node`, where a search was made, into other streets."""
+    ends, end_m = room[0], room[1]
+    most_m = params.ways * math.sqrt(motion[3])
+    for c in range(count):
+        edge = near[0][c]
+        back = graph.reverse[edge]
+        length_m = graph.length_m[edge]
+        for d in range(2):
+            k = _find_label(graph.tail[edge] if d == 0 else graph.head[edge], room)
+            if k < 0 or (d == 1 and back < 0):
+                continue
+            inner_m = length_m * (near[1][c] if d == 0 else 1.0 - near[1][c])
+            for end in range(20):
+                last_edge = s.edge[s.head, end // 2]
+                if ends[end] != node or last_edge == edge or last_edge == back:
+                    continue
+                a = end // 2
+                low_m = end_m[end] + room[3][k]
+                if low_m > s.mps[a] * motion[0] + most_m:
+                    continue
+                base = s.score[a] - (params.turn if end % 2 == 0 else 0.0)
+                _go(a, 2 * c + d, base, s.mps[a], low_m + inner_m, low_m, low_m + length_m, motion, new)
+
+
+@njit(cache=True)
+def _search(graph, source, bound_m, room):  # type: ignore[no-untyped-def]
+    """Dijkstra's search from a node up to bound_m over a few dozen nodes: a list beats a heap here."""
+    nodes, metres, done, table = room[2:]
+    table[:] = -1
     nodes[0], metres[0], done[0] = source, 0.0, 0
+    table[source & 255] = 0
     count = 1
     while True:
         k = -1
@@ -212,128 +282,84 @@ def _search(graph, source, bound_m, labels):  # type: ignore[no-untyped-def]
             if done[j] == 0 and (k < 0 or metres[j] < metres[k]):
                 k = j
         if k < 0:
-            return count
+            return
         done[k] = 1
         for edge in range(graph.first_out[nodes[k]], graph.first_out[nodes[k] + 1]):
             far_m = metres[k] + graph.length_m[edge]
             if far_m > bound_m:
                 continue
             head = graph.head[edge]
-            j = 0
-            while j < count and nodes[j] != head:
-                j += 1
-            if j == count:
-                if count == 96:
-                    continue
-                nodes[j], metres[j], done[j] = head, far_m, 0
+            slot = head & 255
+            while table[slot] >= 0 and nodes[table[slot]] != head:
+                slot = (slot + 1) & 255
+            j = table[slot]
+            if j >= 0:
+                metres[j] = min(metres[j], far_m)
+            elif count < 96:
+                nodes[count], metres[count], done[count] = head, far_m, 0
+                table[slot] = count
                 count += 1
-            elif far_m < metres[j]:
-                metres[j] = far_m
 
 
 @njit(cache=True)
-def _move(graph, s, near, count, route_m, motion, params, score, back):  # type: ignore[no-untyped-def]
-    """Best score of every state before its fix is looked at, and the state it came from.
-
-    The likelihood of a route falls with its difference from the straight line (Newson and Krumm 2009,
-    equation 2). Way made along a state's direction speaks for it, way made against it speaks against it,
-    and as errors to and fro cancel out, what remains is the way really made.
-    """
-    edges, fractions, _ = near
-    dt, straight_m, speed_mps = motion
-    most_m = params.stride_mps * dt
-    pace_gain = params.along * speed_mps * dt
-    for j in range(17):
-        score[j] = -math.inf
-        back[j] = 16
-    # off the network: as good as walking on at the present speed along a street
-    score[16] = s.score[16] + pace_gain
-    for a in range(16):
-        if s.edge[s.head, a // 2] >= 0 and s.score[a] - params.leave > score[16]:
-            score[16] = s.score[a] - params.leave
-            back[16] = a
-    for c in range(count):
-        edge = edges[c]
-        length_m = graph.length_m[edge]
-        from_tail_m = fractions[c] * length_m
-        for d in range(2):
-            b = 2 * c + d
-            score[b] = s.score[16] - params.join
-            for a in range(16):
-                last_edge = s.edge[s.head, a // 2]
-                if last_edge < 0 or s.score[a] < -25.0:
-                    continue
-                last_d = a % 2
-                last_length_m = graph.length_m[last_edge]
-                last_m = s.fraction[s.head, a // 2] / 65535.0 * last_length_m
-                if last_edge == edge:
-                    way_m = from_tail_m - last_m if d == 0 else last_m - from_tail_m
-                    gain = params.along * min(most_m, max(-most_m, way_m))
-                    gain -= abs(abs(way_m) - straight_m) / params.beta_m
-                    if last_d != d:
-                        gain -= params.turn
-                else:
-                    # forward: out at the end ahead, in at the end behind; backward the other way round
-                    ahead_m = last_length_m - last_m if last_d == 0 else last_m
-                    entered_m = from_tail_m if d == 0 else length_m - from_tail_m
-                    c2 = 2 * (a // 2)
-                    forward_m = ahead_m + route_m[c2 + 1 - last_d, 2 * c + d] + entered_m
-                    backward_m = (
-                        last_length_m - ahead_m + route_m[c2 + last_d, 2 * c + 1 - d] + length_m - entered_m
-                    )
-                    gain = -math.inf
-                    if forward_m < math.inf:
-                        gain = params.along * min(most_m, forward_m)
-                        gain -= abs(forward_m - straight_m) / params.beta_m
-                    if backward_m < math.inf:
-                        other = -params.along * min(most_m, backward_m)
-                        other -= abs(backward_m - straight_m) / params.beta_m
-                        gain = max(gain, other)
-                if s.score[a] + gain > score[b]:
-                    score[b] = s.score[a] + gain
-                    back[b] = a
+def _find_label(node, room):  # type: ignore[no-untyped-def]
+    nodes, table = room[2], room[5]
+    slot = node & 255
+    while table[slot] >= 0 and nodes[table[slot]] != node:
+        slot = (slot + 1) & 255
+    return table[slot]
 
 
 @njit(cache=True)
-def _see(graph, near, count, sigma, weight, params, score):  # type: ignore[no-untyped-def]
+def _see(graph, near, count, sigma, variance, params, score):  # type: ignore[no-untyped-def]
     """Add how likely the fix is from each state: normal in the distance, constant off the network."""
     edges, _, metres = near
-    off = max(params.off_m / sigma, params.off_sigmas)
-    score[16] -= weight * 0.5 * off * off
+    off_m = max(params.off_m, params.off_sigmas * sigma)
+    score[48] -= 0.5 * off_m * off_m / variance
     for c in range(count):
-        error = metres[c] / sigma
-        score[2 * c] -= weight * 0.5 * error * error
-        score[2 * c + 1] -= weight * 0.5 * error * error
+        score[2 * c] -= 0.5 * metres[c] * metres[c] / variance
+        score[2 * c + 1] -= 0.5 * metres[c] * metres[c] / variance
         if graph.reverse[edges[c]] < 0:
             score[2 * c + 1] = -math.inf
-    for b in range(2 * count, 16):
-        score[b] = -math.inf
 
 
 @njit(cache=True)
-def _add_step(s, near, count, score, back):  # type: ignore[no-untyped-def]
-    """Append a step to the lattice; a full one forgets its oldest."""
-    edges, fractions, metres = near
-    s.head = (s.head + 1) % 12
-    s.steps = min(12, s.steps + 1)
-    best = 16
-    for j in range(16):
-        if score[j] > score[best]:
-            best = j
-    total = 0.0
-    for j in range(17):
-        total += math.exp(score[j] - score[best])
-    for j in range(17):
-        s.score[j] = score[j] - score[best]
-        s.back[s.head, j] = back[j]
-    for c in range(8):
-        s.edge[s.head, c] = edges[c] if c < count else -1
-        s.fraction[s.head, c] = np.uint16(math.floor(fractions[c] * 65535.0 + 0.5)) if c < count else 0
-    s.best = best
+def _add_step(graph, s, near, count, new):  # type: ignore[no-untyped-def]
+    """Append a step with the 10 most likely states to the lattice; a full one forgets its oldest."""
+    score, back, along_m, mps = new
+    s.head = (s.head + 1) % 11
+    s.steps = min(11, s.steps + 1)
+    best = 48
+    for b in range(2 * count):
+        if score[b] > score[best]:
+            best = b
+    top = score[best]
+    total = math.exp(score[48] - top)
+    for b in range(2 * count):
+        total += math.exp(score[b] - top)
+    s.best = 10 if best == 48 else 0
+    s.best_m = near[2][best // 2] if best < 48 else (near[2][0] if count > 0 else math.inf)
     s.best_probability = 1.0 / total
-    s.best_m = math.inf
-    if count > 0:
-        s.best_m = metres[0] if best == 16 else metres[best // 2]
+    s.score[10] = score[48] - top
+    s.mps[10] = mps[48]
+    s.back[s.head, 10] = back[48]
+    for k in range(10):
+        b = -1
+        for j in range(2 * count):
+            if score[j] > (score[b] if b >= 0 else -math.inf):
+                b = j
+        if b < 0:
+            s.edge[s.head, k] = -1
+            s.score[k] = -math.inf
+            continue
+        edge = near[0][b // 2]
+        share = along_m[b] / graph.length_m[edge] if graph.length_m[edge] > 0.0 else 0.0
+        s.edge[s.head, k] = edge if b % 2 == 0 else graph.reverse[edge]
+        s.fraction[s.head, k] = np.uint16(math.floor(min(1.0, max(0.0, share)) * 65535.0 + 0.5))
+        s.back[s.head, k] = back[b]
+        s.score[k] = score[b] - top
+        s.mps[k] = mps[b]
+        score[b] = -math.inf
 
 
 @njit(cache=True)
@@ -349,48 +375,44 @@ def _say_nothing(i, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _say_again(graph, s, i, out):  # type: ignore[no-untyped-def]
+def _say_again(s, i, out):  # type: ignore[no-untyped-def]
     """Where the lattice's newest step says the walker is."""
-    out.edge[i], out.fraction[i] = _place(graph, s, s.head, s.best)
+    out.edge[i], out.fraction[i] = _place(s, s.head, s.best)
     out.probability[i] = s.best_probability
-    out.off_network[i] = s.best == 16
+    out.off_network[i] = s.best == 10
     out.distance_m[i] = s.best_m
 
 
 @njit(cache=True)
-def _place(graph, s, step, j):  # type: ignore[no-untyped-def]
+def _place(s, step, j):  # type: ignore[no-untyped-def]
     """Directed edge and fraction of a state of a step, -1 and 0 off the network."""
-    if j == 16:
+    if j == 10:
         return -1, 0.0
-    edge = s.edge[step, j // 2]
-    fraction = s.fraction[step, j // 2] / 65535.0
-    if j % 2 == 0:
-        return edge, fraction
-    return graph.reverse[edge], 1.0 - fraction
+    return s.edge[step, j], s.fraction[step, j] / 65535.0
 
 
 @njit(cache=True)
-def _settle(graph, s, lag_s, i, out):  # type: ignore[no-untyped-def]
+def _settle(s, lag_s, i, out):  # type: ignore[no-untyped-def]
     """The newest step that is lag_s old, or else the oldest one of a full lattice, as seen from now."""
     j = s.best
     step = np.int64(s.head)
     for k in range(s.steps):
-        if s.last_ts - s.step_ts[step] >= lag_s or k == 11:
-            out.settled_edge[i], out.settled_fraction[i] = _place(graph, s, step, j)
+        if s.last_ts - s.step_ts[step] >= lag_s or k == 10:
+            out.settled_edge[i], out.settled_fraction[i] = _place(s, step, j)
             out.settled_ts[i] = s.step_ts[step]
             return
         j = s.back[step, j]
-        step = (step + 11) % 12
+        step = (step + 10) % 11
 
 
 @njit(cache=True)
-def trace_back(graph, s, out_edge, out_fraction, out_ts):  # type: ignore[no-untyped-def]
+def trace_back(s, out_edge, out_fraction, out_ts):  # type: ignore[no-untyped-def]
     """All steps of a lattice, newest first, as its best path sees them; returns their number."""
     j = s.best
     step = np.int64(s.head)
     for k in range(s.steps):
-        out_edge[k], out_fraction[k] = _place(graph, s, step, j)
+        out_edge[k], out_fraction[k] = _place(s, step, j)
         out_ts[k] = s.step_ts[step]
         j = s.back[step, j]
-        step = (step + 11) % 12
+        step = (step + 10) % 11
     return np.int64(s.steps)

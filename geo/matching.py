@@ -22,8 +22,8 @@ from geo.errors import BadInput
 from geo.graph import F32, F64, I32, I64, U8, Graph
 from geo.match_kernels import match_block, trace_back
 
-STEPS = 12
-CANDIDATES = 8
+STEPS = 11
+STATES = 10  # directed edges a step can tell apart, besides being off the network
 MAX_LAG_S = 60.0
 
 MATCH_STATE = np.dtype(
@@ -32,15 +32,14 @@ MATCH_STATE = np.dtype(
         ("last_lat", np.float64),
         ("last_lon", np.float64),
         ("step_ts", np.float64, (STEPS,)),
-        ("edge", np.int32, (STEPS, CANDIDATES)),  # the listed direction of a candidate street, -1 none
-        ("score", np.float32, (2 * CANDIDATES + 1,)),  # log-likelihood of the newest step's states, best 0
+        ("edge", np.int32, (STEPS, STATES)),  # directed, -1 none
+        ("score", np.float32, (STATES + 1,)),  # log-likelihood of the newest step's states, best 0
+        ("mps", np.float32, (STATES + 1,)),  # the pace along each
         ("sigma_m", np.float32),
-        ("north_mps", np.float32),  # smoothed velocity
-        ("east_mps", np.float32),
         ("best_probability", np.float32),
         ("best_m", np.float32),
-        ("fraction", np.uint16, (STEPS, CANDIDATES)),  # of the edge's length, 65535 is 1
-        ("back", np.uint8, (STEPS, 2 * CANDIDATES + 1)),  # state of the step before
+        ("fraction", np.uint16, (STEPS, STATES)),  # of the edge's length, 65535 is 1
+        ("back", np.uint8, (STEPS, STATES + 1)),  # state of the step before
         ("head", np.uint8),  # the newest step
         ("steps", np.uint8),  # steps in the lattice
         ("best", np.uint8),  # state of the newest step
@@ -99,19 +98,18 @@ class MatchParams(NamedTuple):
     sigma_min_m: float = 4.0
     sigma_max_m: float = 30.0
     reach_m: float = 35.0  # streets farther than this plus sigma are no candidates
-    beta_m: float = 4.0  # scale of |route - straight line|
-    along: float = 0.2  # per metre made along a direction
+    first_mps: float = 1.0  # pace of a walker of whom nothing is known
+    follow: float = 1.0  # how fast the position along a street follows the fixes
+    pace_follow: float = 1.0
+    spread_m: float = 2.0  # standard deviation of the way made in a second against the present pace
+    ways: float = 5.0  # ways longer than expected by this many of them do not exist
     turn: float = 4.0  # cost of turning round
-    stride_mps: float = 3.0  # no more metres a second than this speak for a direction
     leave: float = 4.0  # cost of leaving the network
-    join: float = 2.0  # cost of coming back
+    join: float = 3.0  # cost of coming back
     off_m: float = 25.0  # off the network is as likely as a street at this distance,
     off_sigmas: float = 2.5  # or this many sigmas
     error_s: float = 4.0  # fixes this far apart have independent errors
-    velocity_s: float = 8.0  # time constant of the smoothed velocity
-    moving_mps: float = 0.8  # at this speed fixes count fully
-    still_weight: float = 0.1  # and this much of it while standing
-    detour_m: float = 50.0  # routes longer than the straight line by more do not exist
+    beam: float = 14.0  # states less likely than the best by more are given up
     gap_s: float = 60.0  # after such a gap the lattice starts anew
     min_step_s: float = 0.5  # fixes that follow sooner are not matched
     max_speed_mps: float = 12.0  # faster is a jump
@@ -148,23 +146,25 @@ def match_fixes(
     """Match a block of fixes of any walkers, one step of the online model for each.
 
     state: (capacity,) of MATCH_STATE, updated. out: see Matches; `settled_*` is the walker's newest fix
-    that is at least lag_s older (at most 11 steps back). Raises BadInput for a wrong dtype, unequal
+    that is at least lag_s older (at most 10 steps back). Raises BadInput for a wrong dtype, unequal
     lengths or a lag outside 0..60 s.
     """
     if state.dtype != MATCH_STATE:
         raise BadInput("state is not an array of MATCH_STATE")
     n = len(fixes.slot)
-    for group, dtypes in ((fixes, _FIX_DTYPES), (out, _OUT_DTYPES)):
-        for name, array, dtype in zip(group._fields, group, dtypes, strict=True):
-            if array.dtype != dtype or array.shape != (n,):
-                raise BadInput(f"{name} is {array.dtype} {array.shape}, needed {np.dtype(dtype)} ({n},)")
+    columns: list[NDArray[Any]] = [*fixes, *out]
+    for name, array, dtype in zip(MatchFixes._fields + Matches._fields, columns, _DTYPES, strict=True):
+        if array.dtype != dtype or array.shape != (n,):
+            raise BadInput(f"{name} is {array.dtype} {array.shape}, needed {np.dtype(dtype)} ({n},)")
     if not 0.0 <= lag_s <= MAX_LAG_S:
         raise BadInput(f"lag_s is {lag_s}, it must be 0 to {MAX_LAG_S:g} seconds")
     match_block(arrays, state, fixes, MatchParams(*map(float, params)), float(lag_s), out)
 
 
-_FIX_DTYPES = (np.int32, np.uint8, np.float64, np.float64, np.float64, np.float32)
-_OUT_DTYPES = (np.int32, np.float32, np.float32, np.uint8, np.float32, np.int32, np.float32, np.float64)
+_DTYPES = (
+    *(np.int32, np.uint8, np.float64, np.float64, np.float64, np.float32),
+    *(np.int32, np.float32, np.float32, np.uint8, np.float32, np.int32, np.float32, np.float64),
+)
 
 
 class Step(NamedTuple):
@@ -175,8 +175,8 @@ class Step(NamedTuple):
     fraction: float
 
 
-def read_lattice(arrays: MatchArrays, state: MatchStates, slot: int) -> list[Step]:
-    """The last steps of a walker (at most 12), oldest first, as the best path sees them now."""
+def read_lattice(state: MatchStates, slot: int) -> list[Step]:
+    """The last steps of a walker (at most 11), oldest first, as the best path sees them now."""
     edge, fraction, ts = np.empty(STEPS, np.int32), np.empty(STEPS), np.empty(STEPS)
-    count = trace_back(arrays, state[slot], edge, fraction, ts)
+    count = trace_back(state[slot], edge, fraction, ts)
     return [Step(float(ts[k]), int(edge[k]), float(fraction[k])) for k in range(count - 1, -1, -1)]
