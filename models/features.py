@@ -100,7 +100,7 @@ EDGE_FEATURES: tuple[Feature, ...] = (
         "speed_ratio", "traffic-reports speed_mps", "mean over free flow", 300, "share", 1.0, "1 free, 0 jam"
     ),
     _edge("speed_trend", "traffic-reports speed_mps", "slope", 900, "m/s per min", 0.0, "getting faster"),
-    _edge("severity", "traffic-reports severity", "max valid", 0, "1..5", 0.0, "of roadworks and incidents"),
+    _edge("severity", "traffic-reports severity", "max valid", 0, "0..10", 0.0, "of roadworks and incidents"),
     _edge("closed", "traffic-reports kind", "any valid", 0, "0 or 1", 0.0, "nobody can pass"),
 )
 

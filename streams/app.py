@@ -64,7 +64,7 @@ app = faust.App(
     producer_linger=0.002,
     producer_max_request_size=32 * 1024 * 1024,
     producer_request_timeout=30.0,
-    stream_buffer_maxsize=64,
+    stream_buffer_maxsize=16,  # blocks
     stream_recovery_delay=0.0,
     stream_wait_empty=False,
 )

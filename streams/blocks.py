@@ -159,6 +159,15 @@ class BlockConsumer(Consumer):
         for tp in tps:
             self._checkpointed.pop(tp, None)
 
+    def on_buffer_full(self, tp: TP) -> None:
+        """Keep the partition: Faust would take it out, and sleep a whole second once all are out.
+
+        The queue is short, so a full one holds up fetching until the agent has taken a block.
+        """
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Nothing was taken out."""
+
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         return None
 

@@ -77,7 +77,13 @@ def dead_letter(
         topic=topic,
         partition=partition,
         offset=offset,
-        reason=f"{reason}: {detail}"[:1000] if detail else reason,
+        reason=_printable(f"{reason}: {detail}" if detail else reason),
         value_b64=base64.b64encode(value or b"").decode(),
     )
     return Outgoing(topics.DEAD_LETTERS, key, encode(letter))
+
+
+def _printable(text: str) -> str:
+    """The text as a dead letter may hold it: no control characters, 1,000 bytes at most."""
+    clean = "".join(c if c.isprintable() else " " for c in text)
+    return clean.encode(errors="replace")[:1000].decode(errors="ignore")
