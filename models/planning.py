@@ -20,12 +20,23 @@ from geo.grid import nearest_edges
 from geo.loops import loop_remainder
 from geo.network import Network
 from geo.pace import REFERENCE_MPS
-from geo.paths import both_ways, path_of
+from geo.paths import both_ways, joined, path_of
 from geo.scoring import score_routes
-from geo.search import Metric, Path, Place, SearchSpace, make_metric, shortest_path
+from geo.search import (
+    Metric,
+    Path,
+    Place,
+    SearchSpace,
+    distances_within,
+    make_metric,
+    shortest_path,
+)
 
 AVOID_PENALTY = 2.5  # by which each stretch of a disliked route becomes dearer
 TURN_PENALTY_S = 15.0  # a walker turns round only if that spares more than this
+REJOIN_WITHIN_S = 900.0  # impedance of the way back onto a loop
+REJOIN_TOLERANCE = 0.15  # of the wanted amount that is left,
+REJOIN_SLACK_M = 50.0  # and so much more
 MEMO_SIZE = 32
 
 
@@ -115,7 +126,60 @@ def plan(
             avoid_edges=avoid_edges,
             turn_penalty=turn_penalty,
         )[0]
-    scores = score_routes(graph, network.costs, [path], [wish.taste])
+    return _planned(network, wish, path)
+
+
+def rejoin(
+    network: Network,
+    wish: Wish,
+    start: Place,
+    ahead: Path,
+    *,
+    walked_m: float = 0.0,
+    walked_s: float | None = None,
+    heading_edge: int | None = None,
+    space: SearchSpace,
+) -> Planned | None:
+    """The way back onto what is left of a loop: the walker keeps the route that they set out on.
+
+    ahead: what was left of it. The junction to join it at is the one with the least detour that still gives
+    the wanted amount; behind the last closed stretch, if there is one. None if no junction is near enough, or
+    if the whole would miss the wanted amount by more than about REJOIN_TOLERANCE: then `plan` anew.
+    """
+    graph = network.graph
+    metric = metric_of(network, wish.taste)
+    length_m, duration_s = _left(wish, walked_m, walked_s)
+    wanted_m = length_m if length_m is not None else (duration_s or 0.0) * REFERENCE_MPS
+    edges = ahead.edges
+    closed = np.flatnonzero(np.isinf(metric.impedance[edges]))
+    first = int(closed[-1]) + 1 if len(closed) else 1
+    if first >= len(edges):
+        return None
+    lengths = graph.length_m[edges].astype(np.float64)
+    lengths[-1] *= ahead.end_fraction
+    left_m = np.cumsum(lengths[::-1])[::-1][first:]
+    nodes, costs = distances_within(graph, metric, start, REJOIN_WITHIN_S, space)
+    order = np.argsort(nodes)
+    at = np.searchsorted(nodes[order], graph.tail[edges[first:]])
+    at = np.minimum(at, len(nodes) - 1)
+    known = nodes[order][at] == graph.tail[edges[first:]] if len(nodes) else np.zeros(0, np.bool_)
+    if not known.any():
+        return None
+    detour_s = np.where(known, costs[order][at], np.inf)
+    missed_m = np.abs(detour_s * REFERENCE_MPS + left_m - wanted_m)
+    tolerance_m = REJOIN_TOLERANCE * wanted_m + REJOIN_SLACK_M
+    fits = missed_m <= tolerance_m
+    if not fits.any():
+        return None
+    i = first + int(np.argmin(np.where(fits, detour_s + 0.5 * missed_m / REFERENCE_MPS, np.inf)))
+    turn_penalty = TURN_PENALTY_S if heading_edge == start.edge else 0.0
+    leg = shortest_path(graph, metric, start, Place(int(edges[i]), 0.0), space, turn_penalty=turn_penalty)
+    rest = path_of(graph, metric, edges[i:], 0.0, ahead.end_fraction)
+    return _planned(network, wish, joined(graph, metric, [leg, rest]))
+
+
+def _planned(network: Network, wish: Wish, path: Path) -> Planned:
+    scores = score_routes(network.graph, network.costs, [path], [wish.taste])
     return Planned(
         path,
         path.length_m,

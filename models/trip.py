@@ -63,6 +63,7 @@ TRIP_STATE = np.dtype(
         ("matched_edge", np.int32),
         ("matched_fraction", np.float32),
         ("off_count", np.int32),
+        ("reroutes", np.int32),  # in a row, without having followed the new route
         ("status", np.uint8),
         ("kind", np.uint8),
         ("taste", np.float32, (len(FACTORS),)),  # nan: the factor's default weight
@@ -79,7 +80,9 @@ class Policy(NamedTuple):
     tolerance_max_m: float = 45.0
     off_route_s: float = 8.0
     off_route_fixes: int = 3
-    reroute_min_s: float = 10.0
+    reroute_min_s: float = 10.0  # doubled with each reroute that the walker does not follow
+    reroute_doublings: int = 4
+    followed_m: float = 30.0  # who walks so far along a new route follows it
     lookback_m: float = 30.0
     lookahead_m: float = 60.0
     speed_max_mps: float = 4.0
@@ -261,6 +264,8 @@ def advance_fixes(
                 trip.speed_mps += np.float32(weight * (speed - trip.speed_mps))
             trip.off_since_ts = 0.0
             trip.off_count = 0
+            if trip.progress_m >= policy.followed_m:
+                trip.reroutes = 0
             remaining = trip.route_m - trip.progress_m
             if remaining <= policy.arrive_m:
                 out_decision[s] = ARRIVE
@@ -278,9 +283,11 @@ def advance_fixes(
             if (
                 trip.off_count >= policy.off_route_fixes
                 and ts - trip.off_since_ts >= policy.off_route_s
-                and ts - trip.rerouted_ts >= policy.reroute_min_s
+                and ts - trip.rerouted_ts
+                >= policy.reroute_min_s * 2.0 ** min(trip.reroutes, policy.reroute_doublings)
             ):
                 trip.rerouted_ts = ts
+                trip.reroutes += 1
                 out_decision[s] = OFF_ROUTE
         if out_decision[s] != NONE:
             out_fix[s] = i

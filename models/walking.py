@@ -34,7 +34,7 @@ from geo.windows import (
 )
 from models import trip as trips
 from models.fix_columns import BadValue, FixColumns, parse_fixes
-from models.planning import Planned, Wish, plan, snap
+from models.planning import Planned, Wish, plan, rejoin, snap
 from models.records import Rating, RouteRequest, RouteUpdate
 from models.trip import MatchedFixes, Policy, advance_fixes, route_geometry
 from models.walker_state import WalkerState
@@ -42,6 +42,7 @@ from models.wording import CLOSED, message_for, message_for_factor
 
 VERSIONS_PER_OFFSET = 64
 SNAP_M = 150.0
+STRAYED = 3  # so many reroutes in a row that were not followed make a new loop
 
 
 @dataclass(frozen=True)
@@ -346,7 +347,7 @@ class Walking:
         ts = max(float(trip["last_ts"]), float(trip["started_ts"]))
         try:
             start, keep_m = self._predicted(s, trips.WORLD_CHANGED)
-            planned = self._plan_on(step, s, start, ts)
+            planned = self._plan_on(step, s, start, ts, keep=ahead if math.isinf(cost) else None)
         except (BadInput, NoCandidate, NoRoute) as error:
             step.count(step.failed, _reason(error))
             return
@@ -418,18 +419,42 @@ class Walking:
         step.settled_nodes += self._space.settled_total - settled
         return planned
 
-    def _plan_on(self, step: Step, s: int, start: Place, ts: float, avoid: I32 | None = None) -> Planned:
-        """Plan for a walker under way: what is left of the wish, and turning round must be worth it."""
+    def _plan_on(
+        self,
+        step: Step,
+        s: int,
+        start: Place,
+        ts: float,
+        *,
+        avoid: I32 | None = None,
+        keep: Path | None = None,
+    ) -> Planned:
+        """Plan for a walker under way: what is left of the wish, and turning round must be worth it.
+
+        keep: what is left of a loop that the walker should come back to if they can.
+        """
         trip = self.state.trips[s]
         matched = int(trip["matched_edge"])
+        wish = self._wish(trip)
+        walked_m, walked_s = float(trip["walked_m"]), max(0.0, ts - float(trip["started_ts"]))
+        heading = matched if matched >= 0 else None
+        if keep is not None and wish.kind == "loop":
+            settled = self._space.settled_total
+            planned = rejoin(
+                self.network,
+                wish,
+                start,
+                keep,
+                walked_m=walked_m,
+                walked_s=walked_s,
+                heading_edge=heading,
+                space=self._space,
+            )
+            step.settled_nodes += self._space.settled_total - settled
+            if planned is not None:
+                return planned
         return self._plan(
-            step,
-            self._wish(trip),
-            start,
-            avoid=avoid,
-            walked_m=float(trip["walked_m"]),
-            walked_s=max(0.0, ts - float(trip["started_ts"])),
-            heading=matched if matched >= 0 else None,
+            step, wish, start, avoid=avoid, walked_m=walked_m, walked_s=walked_s, heading=heading
         )
 
     def _replan(self, step: Step, s: int, decision: int, ts: float, version: int) -> None:
@@ -438,7 +463,11 @@ class Walking:
         old = self.state.route_edges(s)
         try:
             start, keep_m = self._predicted(s, decision)
-            planned = self._plan_on(step, s, start, ts, old if decision == trips.DISLIKED else None)
+            avoid = old if decision == trips.DISLIKED else None
+            # who leaves again and again does not want to be led back
+            strayed = decision == trips.OFF_ROUTE and trip["reroutes"] < STRAYED
+            keep = self._ahead(s) if strayed else None
+            planned = self._plan_on(step, s, start, ts, avoid=avoid, keep=keep)
         except (BadInput, NoCandidate, NoRoute) as error:
             step.count(step.failed, _reason(error))
             return
