@@ -44,7 +44,6 @@ app = faust.App(
     store="memory://",
     datadir=os.path.join(tempfile.gettempdir(), f"flaneur-{settings.instance_id}"),  # stays empty
     autodiscover=["agents"],
-    origin="streams",
     processing_guarantee="at_least_once",
     topic_partitions=settings.partitions,
     topic_disable_leader=True,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
-from tests.geo.asciimap import graph_from_ascii
 
 from models import trip as trips
 from models.trip import MatchedFixes, Policy, Routes, advance_fixes, route_geometry
+from tests.geo.asciimap import graph_from_ascii
 
 MAP = """
 A----B----C----D
@@ -20,7 +22,7 @@ class Walk:
 
     def __init__(self, route: str, **trip: float) -> None:
         self.graph, self.at = graph_from_ascii(MAP)
-        edges = [self._edge(a, b) for a, b in zip(route, route[1:], strict=False)]
+        edges = [self._edge(a, b) for a, b in pairwise(route)]
         self.edges = np.array(edges, np.int32)
         lengths = self.graph.length_m[self.edges].astype(np.float64)
         self.routes = Routes(
@@ -153,5 +155,3 @@ def test_blocks_may_begin_anywhere() -> None:
             decisions += walk.walk(points[start : start + size])
         results.append((decisions, walk.trips.tobytes()))
     assert results[0] == results[1] == results[2]
-
-
