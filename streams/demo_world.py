@@ -1,0 +1,194 @@
+"""The world of the recorded day: real weather, road works and taxis, moved to its cities and to its time."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geo.errors import BadInput
+from geo.geodesy import haversine_m
+from geo.graph import F64, Graph
+from models.records import TrafficReport, WeatherReport, encode
+from streams.demo_walkers import LEAST_STREETS, DemoWalker
+from streams.feeds import FORMATS, NO_CONTEXT, Context, Report
+from streams.feeds.move import MARK, move_to_graph, shift_to
+from streams.feeds.publish import topic_of
+from streams.fleet import Timed
+
+WEATHER = Path("demo") / "weather_ewr_2013-05-11.csv"
+TAXIS = Path("traces") / "porto" / "porto_taxi.csv.gz"
+WORKS = Path("feeds") / "fintraffic"
+RAIN_AFTER_S = 900.0  # the shower begins a quarter of an hour into the day
+TOLD_BEFORE_S = 600.0  # and every hour's weather is told ten minutes before
+WORKS_EVERY_S = 120.0
+WORKS_M = 150.0  # of a motorway's miles of works that is what is taken into a city
+LASTING_S = 3600.0
+# a closure lies at 70 % of somebody's route, and is told when about 35 % are done
+AHEAD_SHARE, TOLD_SHARE = 0.7, 0.35
+USUAL_MPS = 1.3
+DAY_S = 4 * 3600.0
+
+
+def weather(graph: Graph, start_ts: float, data: Path) -> list[Timed]:
+    """A real shower over every city: hourly observations, moved there, each told ten minutes before."""
+    rows = _hours(data / WEATHER)
+    first_rain = next(report for report in rows if report.precip_mmph)
+    assert first_rain.valid_from is not None
+    shift_s = start_ts + RAIN_AFTER_S - first_rain.valid_from
+    records = []
+    for name, lat, lon in _middles(graph):
+        for report in rows:
+            assert report.valid_from is not None
+            assert report.valid_to is not None
+            begins, ends = report.valid_from + shift_s, report.valid_to + shift_s
+            if ends <= start_ts or begins > start_ts + DAY_S:
+                continue
+            moved = replace(
+                report,
+                source=f"ewr-{name}{MARK}",
+                ts=max(start_ts, begins - TOLD_BEFORE_S),
+                lat=lat,
+                lon=lon,
+                valid_from=begins,
+                valid_to=ends,
+            )
+            records.append(_timed(moved))
+    return records
+
+
+def _hours(path: Path) -> list[WeatherReport]:
+    """The rows of a file of hourly station weather in American units."""
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [_hour(row) for row in rows]
+    except (OSError, KeyError, ValueError) as error:
+        raise BadInput(f"{path} cannot be read as hourly weather: {error!r}") from error
+
+
+def _hour(row: dict[str, str]) -> WeatherReport:
+    begins = datetime.fromisoformat(row["time_hour"]).timestamp()
+
+    def value(name: str) -> float | None:
+        return None if row[name] == "NA" else float(row[name])
+
+    temp_f, wind_mph, wind_deg, inches = (value(n) for n in ("temp", "wind_speed", "wind_dir", "precip"))
+    return WeatherReport(
+        source=row["origin"].lower(),
+        ts=begins,
+        lat=40.6925,  # Newark Liberty International Airport
+        lon=-74.1687,
+        valid_from=begins,
+        valid_to=begins + 3600.0,
+        precip_mmph=None if inches is None else round(inches * 25.4, 2),
+        temp_c=None if temp_f is None else round((temp_f - 32) / 1.8, 1),
+        wind_mps=None if wind_mph is None else round(wind_mph * 0.44704, 1),
+        wind_deg=wind_deg,
+    )
+
+
+def road_works(graph: Graph, walkers: Sequence[DemoWalker], start_ts: float, data: Path) -> list[Timed]:
+    """Real road works of Finland on the streets of the graph, shortened, one every two minutes.
+
+    Closures are laid on the way of those of `walkers` who are the next to come there, so that there is
+    something to see; everything else is spread over the streets.
+    """
+    works = _works(data / WORKS)
+    closures = [work for work in works if work.kind == "closure"]
+    others = [work for work in works if work.kind != "closure"]
+    coming = sorted(
+        (walker.start_ts + TOLD_SHARE * walker.length_m / USUAL_MPS, i)
+        for i, walker in enumerate(walkers)
+        if walker.leaves_at_m is None and walker.length_m > 1000.0
+    )
+    records = []
+    for work, (told, i) in zip(closures, coming, strict=False):
+        ahead = replace(work, source=work.source + MARK, geometry=_stretch(walkers[i]))
+        records.append(_timed(_lasting(ahead, told)))
+    for index, moved in enumerate(_traffic(move_to_graph(others, graph))):
+        records.append(_timed(_lasting(moved, start_ts + WORKS_EVERY_S * index)))
+    return records
+
+
+def _works(folder: Path) -> list[TrafficReport]:
+    """One report an event, shortened."""
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise BadInput(f"there are no road works in {folder}: the bundled data is not complete")
+    found: dict[str, TrafficReport] = {}
+    for file in files:
+        parsed = FORMATS["fintraffic"].parse(file.read_bytes(), "fintraffic", 0.0, NO_CONTEXT)
+        for report in _traffic(parsed.reports):
+            # the days of a work that goes on for a week are reports of their own: the first stands for all
+            found.setdefault(report.source.split("/")[0], replace(report, geometry=_shortened(report)))
+    return list(found.values())
+
+
+def _traffic(reports: Sequence[Report]) -> list[TrafficReport]:
+    return [report for report in reports if isinstance(report, TrafficReport)]
+
+
+def _lasting(report: TrafficReport, ts: float) -> TrafficReport:
+    return replace(report, ts=round(ts, 3), valid_from=round(ts, 3), valid_to=round(ts + LASTING_S, 3))
+
+
+def _shortened(report: TrafficReport) -> dict[str, Any]:
+    """The first WORKS_M of the first line of a report's geometry; what is no line stays."""
+    geometry = report.geometry
+    if geometry["type"] not in ("LineString", "MultiLineString"):
+        return geometry
+    line = geometry["coordinates"] if geometry["type"] == "LineString" else geometry["coordinates"][0]
+    lon, lat = np.array([position[:2] for position in line], np.float64).T
+    return _part(lat, lon, 0.0, WORKS_M)
+
+
+def _stretch(walker: DemoWalker) -> dict[str, Any]:
+    """The part of a walker's route that a closure is laid on."""
+    middle_m = AHEAD_SHARE * walker.length_m
+    return _part(walker.lat, walker.lon, middle_m - WORKS_M / 2, middle_m + WORKS_M / 2)
+
+
+def _part(lat: F64, lon: F64, from_m: float, to_m: float) -> dict[str, Any]:
+    """The part of a line between two distances along it, as GeoJSON."""
+    at_m = np.concatenate(([0.0], np.cumsum(haversine_m(lat[:-1], lon[:-1], lat[1:], lon[1:]))))
+    inside = at_m[(at_m > from_m) & (at_m < to_m)]
+    where = np.concatenate(([max(from_m, 0.0)], inside, [min(to_m, at_m[-1])]))
+    y, x = np.interp(where, at_m, lat), np.interp(where, at_m, lon)
+    return {
+        "type": "LineString",
+        "coordinates": [[round(float(a), 7), round(float(b), 7)] for a, b in zip(x, y, strict=True)],
+    }
+
+
+def taxis(graph: Graph, start_ts: float, data: Path) -> list[Timed]:
+    """The speeds of Porto's taxis on its streets, as they were, from `start_ts` on; nothing elsewhere."""
+    path = data / TAXIS
+    try:
+        document = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError) as error:
+        raise BadInput(f"{path} cannot be read: {error}") from error
+    parsed = FORMATS["probes"].parse(document, "porto-taxis", start_ts, Context(graph=graph))
+    shifted = shift_to(parsed.reports, start_ts)
+    return [_timed(report) for report in shifted if report.ts <= start_ts + DAY_S]
+
+
+def _middles(graph: Graph) -> list[tuple[str, float, float]]:
+    """A short name and the middle of every city of the graph."""
+    number, count = np.unique(graph.component[graph.component >= 0], return_counts=True)
+    found = []
+    for component in number[(count >= min(LEAST_STREETS, int(count.max(initial=0))))]:
+        nodes = graph.tail[graph.component == component]
+        lat, lon = float(np.median(graph.node_lat[nodes])), float(np.median(graph.node_lon[nodes]))
+        found.append((f"{lat:.2f}_{lon:.2f}", round(lat, 5), round(lon, 5)))
+    return found
+
+
+def _timed(report: Report) -> Timed:
+    return Timed(report.ts, topic_of(report), report.source.encode(), encode(report))
