@@ -1,8 +1,8 @@
 """`flaneur bench latency`: from just before produce() of a fix to the route update that it caused, in hand.
 
 Everybody asks for the way back to where they came from and then walks on the other way, so that fix after
-fix shows a deviation: that is how a steady load yields enough updates (about one a walker in half a minute).
-An update names the fix that caused it (`fix_ts`); updates that no fix caused are not counted.
+fix shows a deviation, and their own time passes six times as fast as the clock's: that is how a steady load
+yields enough updates. An update names the fix that caused it (`fix_ts`); others are not counted.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from geo.errors import BadInput, Unavailable
 from geo.graph import F64
 from streams.topics import ensure_topics
 
-STEP_S = 2.0  # a walker's fixes: phones that save their battery send one every other second
+STEP_S = 6.0  # event time between two fixes of a walker, which are sent one second apart
 BACK_M = 400.0  # how far behind them the place lies that they asked the way to
-WALKED_M = 400.0
+WALKED_M = 600.0
 FEWEST_UPDATES = 1_000
 CAUSED_BY_A_FIX = frozenset({"off_route", "late", "better", "arrived"})
 
@@ -36,7 +36,7 @@ class LatencyJob:
 
     rate_per_s: float = 1_000.0
     duration_s: float = 30.0
-    warm_s: float = 10.0
+    warm_s: float = 15.0
     partitions: int = 4
     seed: int = 1
 
@@ -46,7 +46,7 @@ class LatencyJob:
 
     @property
     def walkers(self) -> int:
-        return max(1, round(self.rate_per_s * STEP_S))
+        return max(1, round(self.rate_per_s))
 
 
 def ways_back(tracks: Tracks) -> list[Wish]:
@@ -82,7 +82,8 @@ def run_latency(job: LatencyJob, session: Session) -> None:
     settings = worker_settings(scratch, session.graph_dir, job.partitions)
     ensure_topics(settings)
     tracks = walk_streets(session.graph, job.walkers, BACK_M + WALKED_M, job.seed)
-    start_s = float(int(time.time()))
+    ticks = int(job.warm_s + job.duration_s)
+    start_s = float(int(time.time()) - int((STEP_S - 1.0) * ticks))  # so that they end in the present
     walk = Walk(tracks, start_s, job.seed, step_s=STEP_S, begin_m=BACK_M)
     log = scratch.folder / "worker.log"
     with Listener(scratch.bootstrap, job.partitions) as listener, Worker(settings, log):
@@ -90,7 +91,7 @@ def run_latency(job: LatencyJob, session: Session) -> None:
         ask_for_routes(scratch.bootstrap, walk.devices(), ways_back(tracks), start_s - 1.0)
         routes_of(listener, walk.devices(), 300.0)
         session.say(f"sending {job.rate_per_s:,.0f} fixes/s for {job.warm_s + job.duration_s:.0f} s")
-        pacer = Pacer(scratch.bootstrap, walk, int((job.warm_s + job.duration_s) / STEP_S))
+        pacer = Pacer(scratch.bootstrap, walk, ticks)
         begun_s = time.perf_counter()
         pacer.run()
         time.sleep(2.0)  # the last updates are on their way

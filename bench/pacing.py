@@ -20,7 +20,7 @@ def moment(device: str, ts_s: float) -> Moment:
 
 @dataclass
 class Pacer:
-    """Sends `ticks` fixes of every walker, `walkers / step_s` a second, each walker's `step_s` apart."""
+    """Sends `ticks` fixes of every walker, one a second and walker, whatever the walk's own step is."""
 
     bootstrap: str
     walk: Walk
@@ -39,7 +39,7 @@ class Pacer:
         """Send everything, or what was due until `stop` was set; returns when the broker has it all."""
         devices = self.walk.devices()
         producer = fixes_producer(self.bootstrap, linger_ms=0.0)
-        gap_s = self.walk.step_s / len(devices)
+        gap_s = 1.0 / len(devices)
         started_s = due_s = time.perf_counter()
         for tick in walk_ticks(self.walk, self.ticks):
             values = encode_tick(devices, tick)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bench.checkpointed import fixes_by_device
 from bench.fixes import Walk
-from bench.latency import BACK_M, WALKED_M, ways_back
+from bench.latency import BACK_M, STEP_S, WALKED_M, ways_back
 from bench.pacing import Pacer
 from bench.scratch import preload
 from bench.session import Session
@@ -24,7 +24,6 @@ from bench.worker import Worker, worker_settings
 from geo.errors import BadInput
 from streams.topics import GPS_FIXES, ensure_topics
 
-STEP_S = 2.0
 BEFORE_S = 8.0  # of load before the kill: several checkpoints, and trips in full swing
 AFTER_S = 8.0
 RECOVER_WITHIN_S = 180.0
@@ -37,7 +36,7 @@ class RecoveryJob:
 
     devices: int = 100_000
     fixes: int = 200_000  # that make the state
-    walkers: int = 2_000
+    walkers: int = 1_000
     partitions: int = 4
     seed: int = 1
 
@@ -75,13 +74,13 @@ def run_recovery(job: RecoveryJob, session: Session) -> None:
     scratch, say = session.scratch, session.say
     settings = worker_settings(scratch, session.graph_dir, job.partitions)
     ensure_topics(settings)
-    start_s = float(int(time.time()))
+    start_s = float(int(time.time()) - 60)
     names = tuple(f"s{number:06d}" for number in range(job.devices - job.walking))
     still = Walk(wander(len(names), 50.0, job.seed), start_s - 600.0, job.seed, names=names)
     tracks = walk_streets(session.graph, job.walking, BACK_M + WALKED_M, job.seed)
     walk = Walk(tracks, start_s, job.seed, step_s=STEP_S, begin_m=BACK_M)
     filled = preload(scratch.bootstrap, GPS_FIXES, still, job.fixes, say)
-    pacer = Pacer(scratch.bootstrap, walk, ticks=int(MOST_LOAD_S / STEP_S))
+    pacer = Pacer(scratch.bootstrap, walk, ticks=int(MOST_LOAD_S))
     worker = Worker(settings, scratch.folder / "worker.log")
     with Listener(scratch.bootstrap, job.partitions) as listener, worker:
         say(f"filling the state of {job.devices:,} walkers")
@@ -112,7 +111,7 @@ def run_recovery(job: RecoveryJob, session: Session) -> None:
         "walkers": job.walking,
         "fixes": sum(sent.values()),
         "updates": len(listener.heard),
-        "rate_per_s": round(job.walking / STEP_S),
+        "rate_per_s": job.walking,
         "partitions": job.partitions,
         "seed": job.seed,
     }
@@ -144,7 +143,7 @@ def _waiting(metrics: Mapping[str, float]) -> float:
 def _wait_until_caught_up(worker: Worker, pacer: Pacer, killed_s: float) -> float:
     """Seconds from the kill until the worker is less than half a second of the load behind."""
     worker.wait_until_ready()
-    few = 0.5 * len(pacer.walk.devices()) / STEP_S
+    few = 0.5 * len(pacer.walk.devices())
     worker.wait(lambda metrics: metrics["flaneur_fixes_total"] > 0 and _waiting(metrics) <= few,
                 "catch up", RECOVER_WITHIN_S)  # fmt: skip
     return time.perf_counter() - killed_s

@@ -84,8 +84,11 @@ def measure_worker(worker: Worker, warm: int, sent: int) -> tuple[Sample, Sample
         stored = worker.wait_for_checkpoint()
     finally:
         worker.stop()
-    if first.fixes >= sent:
-        raise BadInput(f"{sent:,} fixes were gone before the first look at them: ask for more with --fixes")
+    if last.fixes - first.fixes < (sent - warm) / 2:
+        raise BadInput(
+            f"{first.fixes:,} of {sent:,} fixes were gone at the first look, {warm:,} should have been:"
+            " ask for more with --fixes, they pass too quickly to be measured"
+        )
     return first, last, stored
 
 

@@ -129,7 +129,7 @@ def routes_of(listener: Listener, devices: Sequence[str], within_s: float) -> di
     }
     if len(routes) < 0.9 * len(devices):
         raise Unavailable(f"only {len(routes):,} of {len(devices):,} requests were answered with a route")
-    return routes
+    return {device: routes[device] for device in devices if device in routes}
 
 
 def draw_pairs(graph: Graph, walkers: int, apart_m: float, seed: int) -> list[Wish]:
