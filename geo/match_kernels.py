@@ -53,16 +53,20 @@ def match_block(graph, state, fixes, params, lag_s, out):  # type: ignore[no-unt
                     continue
                 fresh = True
         s.jumps = 0
-        count = _find_near(graph, lat, lon, params.reach_m + sigma, near)
+        kept = 0 if fresh else _keep_near(graph, s, lat, lon, params, near)
+        count = _find_near(graph, lat, lon, params.reach_m + sigma, kept, near)
         # The errors of successive fixes are nearly the same error, so each tells only a little more.
         variance = sigma * sigma
         if fresh:
             s.steps = 0
+            s.way_m2 = params.follow * sigma * sigma
+            s.way_pace_m2ps = 0.0
+            s.pace_m2ps2 = params.first_spread_mps * params.first_spread_mps
             new[0][48], new[1][48], new[3][48] = -params.leave, 10, params.first_mps
             _start(graph, near, count, 0.0, params.first_mps, new)
         else:
             variance *= max(1.0, params.error_s / dt)
-            _move(graph, s, near, count, dt, variance, params, new, room)
+            _move(graph, s, near, count, dt, sigma, variance, params, new, room)
         _see(graph, near, count, sigma, variance, params, new[0])
         _add_step(graph, s, near, count, new)
         s.step_ts[s.head] = fixes.ts[i]
@@ -82,8 +86,35 @@ def _metres(lat1, lon1, lat2, lon2):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _find_near(graph, lat, lon, radius_m, near):  # type: ignore[no-untyped-def]
-    """The 24 nearest streets within radius_m into `near` (edge, fraction, distance), nearest first."""
+def _keep_near(graph, s, lat, lon, params, near):  # type: ignore[no-untyped-def]
+    """The streets of the last step stay candidates, however far off one stray fix is."""
+    edges, fractions, metres = near
+    deg_m = 6_371_008.8 * math.pi / 180.0
+    scale = deg_m * math.cos(math.radians(lat))
+    count = 0
+    for a in range(10):
+        edge = s.edge[s.head, a]
+        if edge < 0 or s.score[a] <= -params.beam:
+            continue
+        back = graph.reverse[edge]
+        if 0 <= back < edge:
+            edge = back
+        known = False
+        for c in range(count):
+            known |= edges[c] == edge
+        if not known:
+            edges[count] = edge
+            fractions[count], metres[count] = _project(graph, edge, lat, lon, deg_m, scale)
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def _find_near(graph, lat, lon, radius_m, kept, near):  # type: ignore[no-untyped-def]
+    """Add the nearest streets within radius_m to the first `kept` ones of `near`, 24 in all.
+
+    near: edges, fractions, distances in metres. The added ones are sorted, nearest first.
+    """
     edges, fractions, metres = near
     deg_m = 6_371_008.8 * math.pi / 180.0
     scale = deg_m * math.cos(math.radians(lat))
@@ -91,7 +122,7 @@ def _find_near(graph, lat, lon, radius_m, near):  # type: ignore[no-untyped-def]
     north = np.int64(math.floor((lat + radius_m / deg_m + 90.0) / 0.0005))
     west = np.int64(math.floor((lon - radius_m / scale + 180.0) / 0.0005))
     east = np.int64(math.floor((lon + radius_m / scale + 180.0) / 0.0005))
-    count = 0
+    count = kept
     for row in range(south, north + 1):
         last_key = (row << 32) | east
         square = np.searchsorted(graph.grid_key, (row << 32) | west)
@@ -108,7 +139,7 @@ def _find_near(graph, lat, lon, radius_m, near):  # type: ignore[no-untyped-def]
                     continue
                 at = min(count, 23)
                 # Equal distances (streets that meet here) are kept in the order of their numbers.
-                while at > 0 and (
+                while at > kept and (
                     metres[at - 1] > distance_m or (metres[at - 1] == distance_m and edges[at - 1] > edge)
                 ):
                     edges[at], fractions[at], metres[at] = edges[at - 1], fractions[at - 1], metres[at - 1]
@@ -160,7 +191,7 @@ def _start(graph, near, count, base, mps, new):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _move(graph, s, near, count, dt, variance, params, new, room):  # type: ignore[no-untyped-def]
+def _move(graph, s, near, count, dt, sigma, variance, params, new, room):  # type: ignore[no-untyped-def]
     """Best score of every state before its distance is looked at, and the state it came from."""
     score, back, _, mps = new
     ends, end_m = room[0], room[1]
@@ -175,9 +206,8 @@ def _move(graph, s, near, count, dt, variance, params, new, room):  # type: igno
             mps[48] = s.mps[a]
     if s.score[10] > -params.beam:
         _start(graph, near, count, s.score[10] - params.join, s.mps[10], new)
-    spread_m2 = params.spread_m * params.spread_m * dt
-    share = spread_m2 / (spread_m2 + params.follow * s.sigma_m * s.sigma_m)
-    motion = (dt, share, params.pace_follow * share * share, spread_m2, variance)
+    motion = _foresee(s, dt, sigma, variance, params)
+    reach_m = params.ways * math.sqrt(motion[3])
     fastest_m = 0.0
     for a in range(10):
         ends[2 * a] = ends[2 * a + 1] = -1
@@ -186,7 +216,7 @@ def _move(graph, s, near, count, dt, variance, params, new, room):  # type: igno
             continue
         last_m = graph.length_m[edge] * (s.fraction[s.head, a] / 65535.0)
         _move_within(graph, s, a, last_m, near, count, motion, params, new)
-        way_m = s.mps[a] * dt + params.ways * math.sqrt(spread_m2)
+        way_m = s.mps[a] * dt + reach_m
         fastest_m = max(fastest_m, way_m)
         end_m[2 * a] = last_m
         end_m[2 * a + 1] = graph.length_m[edge] - last_m
@@ -207,23 +237,40 @@ def _move(graph, s, near, count, dt, variance, params, new, room):  # type: igno
 
 
 @njit(cache=True)
+def _foresee(s, dt, sigma, variance, params):  # type: ignore[no-untyped-def]
+    """One step of the Kalman filter of way and pace: dt, gains of both, variance of the way, of the fix.
+
+    The gains depend on times and accuracies only, so all states of a walker share them.
+    """
+    unrest = params.unrest_mps2 * params.unrest_mps2 * dt
+    way = s.way_m2 + dt * (2.0 * s.way_pace_m2ps + dt * (s.pace_m2ps2 + unrest / 3.0))
+    way_pace = s.way_pace_m2ps + dt * (s.pace_m2ps2 + unrest / 2.0)
+    pace = s.pace_m2ps2 + unrest
+    total = way + params.follow * sigma * sigma
+    s.way_m2 = way * (1.0 - way / total)
+    s.way_pace_m2ps = way_pace * (1.0 - way / total)
+    s.pace_m2ps2 = pace - way_pace * way_pace / total
+    return dt, way / total, way_pace / total, way, variance
+
+
+@njit(cache=True)
 def _go(a, b, base, mps, seen_m, low_m, high_m, motion, new):  # type: ignore[no-untyped-def]
     """Offer the state a as the predecessor of b.
 
     Metres are counted along the way from where a is. A walker is expected to go on at the present pace,
-    the fix is seen at seen_m, and b's edge spans low_m to high_m: the walker is put between the two (an
-    alpha-beta filter), and the score falls with what both are off.
+    the fix is seen at seen_m, and b's edge spans low_m to high_m: the walker is put between the two by
+    `_foresee`, and the score falls with what both are off.
     """
     score, back, along_m, new_mps = new
-    dt, share, speed_share, spread_m2, variance = motion
+    dt, share, pace_share, way_m2, variance = motion
     due_m = mps * dt
     way_m = min(high_m, max(low_m, due_m + share * (seen_m - due_m)))
-    base -= 0.5 * ((way_m - due_m) ** 2 / spread_m2 + (seen_m - way_m) ** 2 / variance)
+    base -= 0.5 * ((way_m - due_m) ** 2 / way_m2 + (seen_m - way_m) ** 2 / variance)
     if base > score[b]:
         score[b] = base
         back[b] = a
         along_m[b] = way_m - low_m
-        new_mps[b] = min(5.0, max(0.0, mps + speed_share * (seen_m - due_m) / dt))
+        new_mps[b] = min(5.0, max(0.0, mps + pace_share * (seen_m - due_m)))
 
 
 @njit(cache=True)
@@ -258,7 +305,7 @@ def _move_across(graph, s, node, near, count, motion, params, new, room):  # typ
             inner_m = length_m * (near[1][c] if d == 0 else 1.0 - near[1][c])
             for end in range(20):
                 last_edge = s.edge[s.head, end // 2]
-                if ends[end] != node or last_edge == edge or last_edge == back:
+                if ends[end] != node or last_edge in (edge, back):
                     continue
                 a = end // 2
                 low_m = end_m[end] + room[3][k]
@@ -338,7 +385,7 @@ def _add_step(graph, s, near, count, new):  # type: ignore[no-untyped-def]
     for b in range(2 * count):
         total += math.exp(score[b] - top)
     s.best = 10 if best == 48 else 0
-    s.best_m = near[2][best // 2] if best < 48 else (near[2][0] if count > 0 else math.inf)
+    s.best_m = near[2][best // 2] if best < 48 else (near[2][:count].min() if count > 0 else math.inf)
     s.best_probability = 1.0 / total
     s.score[10] = score[48] - top
     s.mps[10] = mps[48]
@@ -416,3 +463,10 @@ def trace_back(s, out_edge, out_fraction, out_ts):  # type: ignore[no-untyped-de
         j = s.back[step, j]
         step = (step + 10) % 11
     return np.int64(s.steps)
+
+
+@njit(cache=True)
+def distance_to(graph, edge, lat, lon):  # type: ignore[no-untyped-def]
+    """Metres from a point to an edge."""
+    deg_m = 6_371_008.8 * math.pi / 180.0
+    return _project(graph, edge, lat, lon, deg_m, deg_m * math.cos(math.radians(lat)))[1]

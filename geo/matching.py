@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from geo.errors import BadInput
 from geo.graph import F32, F64, I32, I64, U8, Graph
-from geo.match_kernels import match_block, trace_back
+from geo.match_kernels import distance_to, match_block, trace_back
 
 STEPS = 11
 STATES = 10  # directed edges a step can tell apart, besides being off the network
@@ -35,6 +35,9 @@ MATCH_STATE = np.dtype(
         ("edge", np.int32, (STEPS, STATES)),  # directed, -1 none
         ("score", np.float32, (STATES + 1,)),  # log-likelihood of the newest step's states, best 0
         ("mps", np.float32, (STATES + 1,)),  # the pace along each
+        ("way_m2", np.float32),  # variances and covariance of the way made and the pace
+        ("way_pace_m2ps", np.float32),
+        ("pace_m2ps2", np.float32),
         ("sigma_m", np.float32),
         ("best_probability", np.float32),
         ("best_m", np.float32),
@@ -98,18 +101,18 @@ class MatchParams(NamedTuple):
     sigma_min_m: float = 4.0
     sigma_max_m: float = 30.0
     reach_m: float = 35.0  # streets farther than this plus sigma are no candidates
-    first_mps: float = 1.0  # pace of a walker of whom nothing is known
-    follow: float = 1.0  # how fast the position along a street follows the fixes
-    pace_follow: float = 1.0
-    spread_m: float = 2.0  # standard deviation of the way made in a second against the present pace
+    first_mps: float = 1.2  # pace of a walker of whom nothing is known
+    first_spread_mps: float = 1.0  # standard deviation of that
+    unrest_mps2: float = 0.2  # how much a pace changes, per square root of a second
+    follow: float = 3.0  # of a fix's variance, along the street
     ways: float = 5.0  # ways longer than expected by this many of them do not exist
-    turn: float = 4.0  # cost of turning round
-    leave: float = 4.0  # cost of leaving the network
-    join: float = 3.0  # cost of coming back
-    off_m: float = 25.0  # off the network is as likely as a street at this distance,
-    off_sigmas: float = 2.5  # or this many sigmas
-    error_s: float = 4.0  # fixes this far apart have independent errors
-    beam: float = 14.0  # states less likely than the best by more are given up
+    turn: float = 3.5  # cost of turning round
+    leave: float = 6.0  # cost of leaving the network
+    join: float = 2.5  # cost of coming back
+    off_m: float = 16.0  # off the network is as likely as a street at this distance,
+    off_sigmas: float = 2.0  # or this many sigmas
+    error_s: float = 5.5  # fixes this far apart have independent errors
+    beam: float = 9.0  # states less likely than the best by more are given up
     gap_s: float = 60.0  # after such a gap the lattice starts anew
     min_step_s: float = 0.5  # fixes that follow sooner are not matched
     max_speed_mps: float = 12.0  # faster is a jump
@@ -180,3 +183,8 @@ def read_lattice(state: MatchStates, slot: int) -> list[Step]:
     edge, fraction, ts = np.empty(STEPS, np.int32), np.empty(STEPS), np.empty(STEPS)
     count = trace_back(state[slot], edge, fraction, ts)
     return [Step(float(ts[k]), int(edge[k]), float(fraction[k])) for k in range(count - 1, -1, -1)]
+
+
+def edge_distance_m(arrays: MatchArrays, edge: int, lat: float, lon: float) -> float:
+    """Metres from a point in degrees to the nearest point of an edge."""
+    return float(distance_to(arrays, edge, lat, lon))
