@@ -76,7 +76,6 @@ HOLES_FOUND = Counter("flaneur_holes_found", "Blocks that did not begin where th
 HOLES_HEALED = Counter("flaneur_holes_healed", "Holes closed by seeking back", ["topic"])
 OFFSETS_LOST = Counter("flaneur_offsets_lost", "Offsets that the broker no longer has", ["topic"])
 RECOVERED_BUCKETS = Counter("flaneur_recovered_buckets", "Buckets taken from a changelog", ["table"])
-BAD_BUCKETS = Counter("flaneur_bad_buckets", "Buckets of a changelog that could not be read", ["table"])
 ONLINE_STORE_ERRORS = Counter("flaneur_online_store_errors", "Failed writes to the online store")
 ONLINE_STORE_KEYS = Counter("flaneur_online_store_keys", "Keys written to the online store", ["entity"])
 

@@ -66,6 +66,7 @@ class Shard(Protocol):
 class _Owned:
     shard: Shard
     positions: dict[str, int]  # next offset to process, by topic
+    newest_s: dict[str, float] = field(default_factory=dict)  # broker's time of the newest processed message
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     committed: dict[str, int] = field(default_factory=dict)
     sought: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # topic -> expected, first, times
@@ -140,6 +141,7 @@ class Shards:
                 self._distrust(block)
                 return False
         owned.positions[block.topic] = block.next_offset
+        owned.newest_s[block.topic] = block.timestamps_ms[-1] / 1000.0
         await self.emit(owned, block.partition, outcome)
         metrics.BLOCKS.labels(block.topic).inc()
         metrics.BLOCK_MESSAGES.observe(len(block))
@@ -357,5 +359,8 @@ class Shards:
                 highwater = self.app.consumer.highwater(TP(topic, partition))
                 lag = max(0, (highwater or 0) - position)
                 metrics.LAG_MESSAGES.labels(topic, str(partition)).set(lag)
+                newest = owned.newest_s.get(topic)
+                behind = time.time() - newest if lag and newest is not None else 0.0
+                metrics.LAG_SECONDS.labels(topic, str(partition)).set(max(0.0, behind))
                 total += lag
         return total

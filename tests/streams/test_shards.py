@@ -1,0 +1,215 @@
+"""What a shard's owner does with holes, repeats and failures; the broker tests show the same for real."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from streams import shards as module
+from streams.blocks import Block, BlockConsumer
+from streams.delivery import Outgoing
+from streams.settings import Settings
+from streams.shards import Outcome, Shards
+
+
+class Consumer(BlockConsumer):
+    """Only what `Shards` asks of a consumer."""
+
+    def __init__(self, earliest: int = 0) -> None:
+        self.earliest = earliest
+        self.sought: list[tuple[TP, int]] = []
+        self.safe: dict[TP, int] = {}
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        return dict.fromkeys(partitions, self.earliest)
+
+    async def seek(self, partition: TP, offset: int) -> None:
+        self.sought.append((partition, offset))
+
+    def checkpointed(self, tp: TP, next_offset: int) -> None:
+        self.safe[tp] = next_offset
+
+    def forget(self, tps: set[TP]) -> None:
+        for tp in tps:
+            self.safe.pop(tp, None)
+
+
+class App:
+    def __init__(self, consumer: Consumer) -> None:
+        self.consumer = consumer
+
+
+class Table:
+    """Keeps what was written, as a changelog would."""
+
+    name = "test"
+
+    def __init__(self) -> None:
+        self.buckets: dict[str, bytes] = {}
+        self.offsets: dict[str, int] | None = None
+
+    async def write(
+        self, partition: int, buckets: Mapping[str, bytes | None], offsets: Mapping[str, int] | None
+    ) -> list[Any]:
+        self.buckets |= {name: data for name, data in buckets.items() if data is not None}
+        if offsets is not None:
+            self.offsets = dict(offsets)
+        return []
+
+    def read(self, partition: int) -> tuple[dict[str, int] | None, dict[str, bytes]]:
+        return self.offsets, dict(self.buckets)
+
+    def purge(self, partitions: Iterable[int]) -> None: ...
+
+
+class Adder:
+    """A shard that adds numbers; «fail» makes it raise after having added something."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.changed = False
+
+    def load(self, buckets: Mapping[str, bytes]) -> list[Outgoing]:
+        self.total = int(buckets.get("0", b"0"))
+        return []
+
+    def process(self, block: Block) -> Outcome:
+        for value in block.values:
+            assert value is not None
+            self.changed = True
+            if value == b"fail":
+                self.total += 1000
+                raise ZeroDivisionError
+            self.total += int(value)
+        return Outcome()
+
+    def dirty(self) -> set[str]:
+        return {"0"} if self.changed else set()
+
+    def pack(self, name: str, positions: Mapping[str, int]) -> bytes:
+        return b"%d" % self.total
+
+    def stored(self, names: Iterable[str]) -> None:
+        self.changed = False
+
+    def sent(self) -> None: ...
+
+
+class Owner:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, earliest: int = 0) -> None:
+        self.sent: list[Outgoing] = []
+
+        async def deliver(_: Any, messages: Iterable[Outgoing]) -> None:
+            self.sent.extend(messages)
+
+        monkeypatch.setattr(module, "deliver", deliver)
+        self.consumer, self.table = Consumer(earliest), Table()
+        ready = asyncio.Event()
+        ready.set()
+        app: Any = App(self.consumer)
+        table: Any = self.table
+        self.shards = Shards(app, Settings(), table, ("t",), lambda _: Adder(), ready)
+
+    def take(self, offsets: list[int], *values: bytes) -> None:
+        block = Block("t", 0, offsets, [None] * len(offsets), list(values), [1] * len(offsets))
+        asyncio.run(self.shards.take(block))
+
+    def checkpoint(self) -> None:
+        asyncio.run(self.shards.checkpoint_all())
+
+    @property
+    def total(self) -> int:
+        shard: Any = self.shards.owned[0].shard
+        return int(shard.total)
+
+
+def test_repeats_are_dropped_and_overlaps_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0, 1], b"1", b"2")
+    owner.take([0, 1], b"1", b"2")
+    owner.take([1, 2], b"2", b"4")
+    assert owner.total == 7
+    assert owner.consumer.sought == []
+
+
+def test_a_hole_is_sought_back_and_nothing_is_processed(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0], b"1")
+    owner.take([5], b"16")
+    assert owner.total == 1
+    assert owner.consumer.sought == [(TP("t", 0), 1)]
+    owner.take([1, 2, 3, 4, 5], b"2", b"0", b"0", b"0", b"4")
+    assert owner.total == 7
+
+
+def test_a_hole_with_nothing_in_it_is_accepted_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0], b"1")
+    for _ in range(5):
+        owner.take([3], b"2")  # offsets 1 and 2 are transaction markers
+    assert owner.total == 3
+
+
+def test_what_retention_deleted_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0], b"1")
+    owner.consumer.earliest = 100
+    owner.take([100], b"2")
+    assert owner.total == 3
+    assert owner.consumer.sought == []
+
+
+def test_only_checkpointed_offsets_may_be_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0, 1], b"1", b"2")
+    assert owner.consumer.safe == {}
+    owner.checkpoint()
+    assert owner.consumer.safe == {TP("t", 0): 2}
+    assert owner.table.offsets == {"t": 2}
+    assert owner.table.buckets == {"0": b"3"}
+
+
+def test_hand_over_checkpoints_and_forgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0, 1], b"1", b"2")
+    asyncio.run(owner.shards.hand_over([0]))
+    assert owner.shards.owned == {}
+    assert owner.table.offsets == {"t": 2}
+    owner.take([2], b"4")
+    assert owner.total == 7
+
+
+def test_a_message_our_own_code_fails_on_is_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0], b"1")
+    owner.checkpoint()
+    stream = {1: b"2", 2: b"fail", 3: b"4"}
+    owner.take([1, 2, 3], *stream.values())
+    for _ in range(6):  # what the consumer does after each seek: everything again from there
+        start = owner.consumer.sought[-1][1]
+        offsets = [offset for offset in (1, 2, 3) if offset >= start]
+        owner.take(offsets, *(stream[offset] for offset in offsets))
+    assert owner.total == 7
+    letters = [message for message in owner.sent if message.topic == "dead-letters"]
+    assert len(letters) == 1
+    assert b"internal_error" in (letters[0].value or b"")
+
+
+def test_a_process_that_slept_leaves_without_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0], b"1")
+
+    class Left(Exception): ...
+
+    def leave(*_: Any) -> None:
+        raise Left
+
+    monkeypatch.setattr(module, "leave", leave)
+    monkeypatch.setattr(owner.shards, "_lease_at", -100.0)
+    with pytest.raises(Left):
+        owner.checkpoint()
+    assert owner.table.offsets is None
