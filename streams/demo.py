@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,9 @@ from pathlib import Path
 from geo.errors import BadInput, FlaneurError
 from geo.graph import Graph
 from streams import demo_world
-from streams.demo_walkers import DemoWalker, real_walker, simulated_walkers
+from streams.demo_crowd import Crowd
+from streams.demo_networks import Networks
+from streams.demo_walkers import DemoWalker, real_walker, wishers
 from streams.fleet import Timed
 from streams.learned import DATA, LEARNED, learn, learned_bytes, load_learned
 
@@ -60,20 +63,21 @@ def demo_day(graph: Graph, walkers: int, seed: int, start_ts: float, data: Path 
     if walkers < 0:
         raise BadInput(f"{walkers} walkers cannot walk, 0 or more can")
     error, pace = load_learned(data)
-    walking = simulated_walkers(graph, walkers, seed, start_ts, error, pace)
-    simulated = [walker for walker, _ in walking]
+    world = demo_world.weather(graph, start_ts, data)
+    world += demo_world.road_works(graph, start_ts, data)
+    world += demo_world.taxis(graph, start_ts, data)
+    world.sort(key=lambda record: record.ts)
+    crowd = Crowd(graph, Networks(graph, world), demo_world.Closures(start_ts, data), error, pace, start_ts)
+    walking = crowd.walk(wishers(graph, walkers, seed, start_ts))
     real = real_walker(graph, start_ts, data)
     if real is not None:
         walking.insert(0, real)
-    world = [
-        demo_world.weather(graph, start_ts, data),
-        demo_world.road_works(graph, simulated, start_ts, data),
-        demo_world.taxis(graph, start_ts, data),
-    ]
-    for records in world:
-        records.sort(key=lambda record: record.ts)
+    world = sorted([*world, *crowd.closed], key=lambda record: record.ts)
+    # the day ends with the walkers: nobody would see what comes later
+    ends = max((records[-1].ts for _, records in walking), default=math.inf)
+    seen = [record for record in world if record.ts <= ends]
     # the world first: who sets out at the same moment walks in it
-    merged = tuple(heapq.merge(*world, *(records for _, records in walking), key=lambda record: record.ts))
+    merged = tuple(heapq.merge(seen, *(records for _, records in walking), key=lambda record: record.ts))
     who = tuple(walker for walker, _ in walking)
     return DemoDay(merged, who, dict(Counter(record.topic for record in merged)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from geo.errors import BadInput
-from geo.geodesy import haversine_m
-from geo.graph import F64, Graph
+from geo.graph import Graph
 from models.records import TrafficReport, WeatherReport, encode
-from streams.demo_walkers import LEAST_STREETS, DemoWalker
+from streams.demo_body import Line
+from streams.demo_walkers import LEAST_STREETS
 from streams.feeds import FORMATS, NO_CONTEXT, Context, Report
 from streams.feeds.move import MARK, move_to_graph, shift_to
 from streams.feeds.publish import topic_of
@@ -33,7 +34,9 @@ LASTING_S = 3600.0
 # a closure lies at 70 % of somebody's route, and is told when about 35 % are done
 AHEAD_SHARE, TOLD_SHARE = 0.7, 0.35
 USUAL_MPS = 1.3
-DAY_S = 4 * 3600.0
+LEAST_CLOSED_M = 1000.0
+MINUTE_S = 60.0
+DAY_S = 2 * 3600.0  # no walk of the day takes longer, so no report is needed later
 
 
 def weather(graph: Graph, start_ts: float, data: Path) -> list[Timed]:
@@ -94,27 +97,33 @@ def _hour(row: dict[str, str]) -> WeatherReport:
     )
 
 
-def road_works(graph: Graph, walkers: Sequence[DemoWalker], start_ts: float, data: Path) -> list[Timed]:
-    """Real road works of Finland on the streets of the graph, shortened, one every two minutes.
+def road_works(graph: Graph, start_ts: float, data: Path) -> list[Timed]:
+    """Real road works of Finland on the streets of the graph, shortened, one every two minutes."""
+    works = [work for work in _works(data / WORKS) if work.kind != "closure"]
+    return [
+        _timed(_lasting(moved, start_ts + WORKS_EVERY_S * index))
+        for index, moved in enumerate(_traffic(move_to_graph(works, graph)))
+    ]
 
-    Closures are laid on the way of those of `walkers` who are the next to come there, so that there is
-    something to see; everything else is spread over the streets.
-    """
-    works = _works(data / WORKS)
-    closures = [work for work in works if work.kind == "closure"]
-    others = [work for work in works if work.kind != "closure"]
-    coming = sorted(
-        (walker.start_ts + TOLD_SHARE * walker.length_m / USUAL_MPS, i)
-        for i, walker in enumerate(walkers)
-        if walker.leaves_at_m is None and walker.length_m > 1000.0
-    )
-    records = []
-    for work, (told, i) in zip(closures, coming, strict=False):
-        ahead = replace(work, source=work.source + MARK, geometry=_stretch(walkers[i]))
-        records.append(_timed(_lasting(ahead, told)))
-    for index, moved in enumerate(_traffic(move_to_graph(others, graph))):
-        records.append(_timed(_lasting(moved, start_ts + WORKS_EVERY_S * index)))
-    return records
+
+class Closures:
+    """Real closures of Finland, each to be laid on the way of somebody who will come there."""
+
+    def __init__(self, start_ts: float, data: Path) -> None:
+        self._left = [work for work in _works(data / WORKS) if work.kind == "closure"]
+        self._start_ts = start_ts
+
+    def ahead_of(self, line: Line, set_out_ts: float) -> Timed | None:
+        """The next closure, on the way of somebody who sets out now; None when there is none for them."""
+        if not self._left or line.length_m < LEAST_CLOSED_M:
+            return None
+        work = self._left.pop(0)
+        middle_m = AHEAD_SHARE * line.length_m
+        geometry = _part(line, middle_m - WORKS_M / 2, middle_m + WORKS_M / 2)
+        told_s = set_out_ts + TOLD_SHARE * line.length_m / USUAL_MPS - self._start_ts
+        # on the minute, as the day's networks are made
+        told_ts = self._start_ts + MINUTE_S * math.ceil(told_s / MINUTE_S)
+        return _timed(_lasting(replace(work, source=work.source + MARK, geometry=geometry), told_ts))
 
 
 def _works(folder: Path) -> list[TrafficReport]:
@@ -146,21 +155,13 @@ def _shortened(report: TrafficReport) -> dict[str, Any]:
         return geometry
     line = geometry["coordinates"] if geometry["type"] == "LineString" else geometry["coordinates"][0]
     lon, lat = np.array([position[:2] for position in line], np.float64).T
-    return _part(lat, lon, 0.0, WORKS_M)
+    return _part(Line.of(lat, lon), 0.0, WORKS_M)
 
 
-def _stretch(walker: DemoWalker) -> dict[str, Any]:
-    """The part of a walker's route that a closure is laid on."""
-    middle_m = AHEAD_SHARE * walker.length_m
-    return _part(walker.lat, walker.lon, middle_m - WORKS_M / 2, middle_m + WORKS_M / 2)
-
-
-def _part(lat: F64, lon: F64, from_m: float, to_m: float) -> dict[str, Any]:
+def _part(line: Line, from_m: float, to_m: float) -> dict[str, Any]:
     """The part of a line between two distances along it, as GeoJSON."""
-    at_m = np.concatenate(([0.0], np.cumsum(haversine_m(lat[:-1], lon[:-1], lat[1:], lon[1:]))))
-    inside = at_m[(at_m > from_m) & (at_m < to_m)]
-    where = np.concatenate(([max(from_m, 0.0)], inside, [min(to_m, at_m[-1])]))
-    y, x = np.interp(where, at_m, lat), np.interp(where, at_m, lon)
+    inside = line.at_m[(line.at_m > from_m) & (line.at_m < to_m)]
+    y, x = line.points(np.concatenate(([max(from_m, 0.0)], inside, [min(to_m, line.length_m)])))
     return {
         "type": "LineString",
         "coordinates": [[round(float(a), 7), round(float(b), 7)] for a, b in zip(x, y, strict=True)],
