@@ -28,6 +28,7 @@ COMMANDS = {
     "match": ("cli.match", "Match recorded traces to the graph."),
     "replay": ("cli.replay", "Publish recorded traces as if people walked them now."),
     "feed": ("cli.feed", "Publish traffic and weather from the files of a feed."),
+    "draw": ("cli.draw", "Draw what happened to one walker."),
     "dead-letters": ("cli.dead_letters", "List messages that could not be used, and why."),
     "bench": ("cli.bench", "Measure, ours and the peers', in one run."),
 }
