@@ -27,6 +27,7 @@ def match_block(graph, state, fixes, params, lag_s, out):  # type: ignore[no-unt
         np.empty(96),  # metres to them
         np.empty(96, np.uint8),  # settled
         np.empty(256, np.int32),  # hash table of their places in this list
+        np.empty(20, np.int32),  # the ends that are at the searched node
     )
     for i in range(len(fixes.slot)):
         _say_nothing(i, out)
@@ -292,8 +293,13 @@ def _move_within(graph, s, a, last_m, near, count, motion, params, new):  # type
 @njit(cache=True)
 def _move_across(graph, s, node, near, count, motion, params, new, room):  # type: ignore[no-untyped-def]
     """From the last states whose edge ends at `node`, where a search was made, into other streets."""
-    ends, end_m = room[0], room[1]
+    ends, end_m, here = room[0], room[1], room[6]
     most_m = params.ways * math.sqrt(motion[3])
+    ends_here = 0
+    for end in range(20):
+        if ends[end] == node:
+            here[ends_here] = end
+            ends_here += 1
     for c in range(count):
         edge = near[0][c]
         back = graph.reverse[edge]
@@ -303,11 +309,10 @@ def _move_across(graph, s, node, near, count, motion, params, new, room):  # typ
             if k < 0 or (d == 1 and back < 0):
                 continue
             inner_m = length_m * (near[1][c] if d == 0 else 1.0 - near[1][c])
-            for end in range(20):
-                last_edge = s.edge[s.head, end // 2]
-                if ends[end] != node or last_edge in (edge, back):
-                    continue
+            for end in here[:ends_here]:
                 a = end // 2
+                if s.edge[s.head, a] in (edge, back):
+                    continue
                 low_m = end_m[end] + room[3][k]
                 if low_m > s.mps[a] * motion[0] + most_m:
                     continue
@@ -318,7 +323,7 @@ def _move_across(graph, s, node, near, count, motion, params, new, room):  # typ
 @njit(cache=True)
 def _search(graph, source, bound_m, room):  # type: ignore[no-untyped-def]
     """Dijkstra's search from a node up to bound_m over a few dozen nodes: a list beats a heap here."""
-    nodes, metres, done, table = room[2:]
+    nodes, metres, done, table = room[2:6]
     table[:] = -1
     nodes[0], metres[0], done[0] = source, 0.0, 0
     table[source & 255] = 0
