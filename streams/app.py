@@ -28,7 +28,9 @@ from streams.shards import Shards
 from streams.topics import (
     CONDITIONS_TABLE,
     DEVICE_TOPICS,
+    RATINGS,
     REPORT_TOPICS,
+    ROUTE_REQUESTS,
     WALKERS_TABLE,
 )
 from streams.walker_shard import WalkerShard
@@ -79,6 +81,7 @@ network = NetworkService(settings)
 walkers = Shards(
     app, settings, walkers_table, DEVICE_TOPICS,
     lambda partition: WalkerShard(partition, settings, network.current), network.ready,
+    frozenset({ROUTE_REQUESTS, RATINGS}),
 )  # fmt: skip
 conditions = Shards(
     app, settings, conditions_table, REPORT_TOPICS,

@@ -87,6 +87,7 @@ class Shards:
         topics: tuple[str, ...],
         make_shard: Callable[[int], Shard],
         ready: asyncio.Event,
+        one_by_one: frozenset[str] = frozenset(),
     ) -> None:
         self.app = app
         self.settings = settings
@@ -94,6 +95,7 @@ class Shards:
         self.topics = topics
         self._make_shard = make_shard
         self._ready = ready
+        self.one_by_one = one_by_one
         self.owned: dict[int, _Owned] = {}
         self._opening = asyncio.Lock()
         self._careful: dict[tuple[str, int], int] = {}  # (topic, partition) -> singly up to this offset
@@ -112,7 +114,15 @@ class Shards:
             await stream.ack(event)
 
     async def take(self, block: Block) -> None:
-        """Process one block of one of the topics; returns when everything that follows from it is sent."""
+        """Process one block of one of the topics; returns when everything that follows from it is sent.
+
+        Messages of `one_by_one` topics need a search each: they are taken singly, so that nobody waits for
+        the answers of others, and fixes get their turn in between.
+        """
+        for part in block.singles() if block.topic in self.one_by_one else (block,):
+            await self._take(part)
+
+    async def _take(self, block: Block) -> None:
         await self._ready.wait()
         owned = await self.open(block.partition)
         async with owned.lock:
