@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import faust
 from confluent_kafka import Consumer, TopicPartition
 
@@ -9,7 +11,7 @@ from geo.errors import Unavailable
 from models.walker_state import WalkerState
 from streams.checkpoints import CheckpointTable
 from streams.settings import Settings
-from streams.topics import DEVICE_TOPICS, WALKERS_TABLE, changelog_topic
+from streams.topics import DEVICE_TOPICS, GPS_FIXES, WALKERS_TABLE, changelog_topic
 
 NO_GRAPH = 0  # routes are of no interest here, so no graph is needed
 
@@ -45,13 +47,46 @@ def read_changelog(settings: Settings, table: str) -> dict[bytes, bytes]:
     return newest
 
 
+def read_table(settings: Settings) -> CheckpointTable:
+    """The walkers' checkpoints, read from the changelog as a worker reads them after a crash."""
+    table = CheckpointTable(faust.App("bench-reader", store="memory://"), WALKERS_TABLE, settings.partitions)
+    table.table.data.update(read_changelog(settings, WALKERS_TABLE))
+    return table
+
+
+def fixes_not_contained(settings: Settings) -> int:
+    """Messages of `gps-fixes` behind the offsets that the checkpoints say they contain."""
+    table = read_table(settings)
+    consumer = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": "bench-ends"})
+    left = 0
+    try:
+        for partition in range(settings.partitions):
+            offsets, _ = table.read(partition)
+            _, end = consumer.get_watermark_offsets(TopicPartition(GPS_FIXES, partition), timeout=30)
+            left += end - (offsets or {}).get(GPS_FIXES, 0)
+    finally:
+        consumer.close()
+    return left
+
+
+def wait_until_contained(settings: Settings, within_s: float) -> None:
+    """Wait until the checkpoints contain every fix in the topic; raises Unavailable after `within_s`.
+
+    A worker's own idea of its lag would not do: it is as old as its last fetch.
+    """
+    give_up = time.monotonic() + within_s
+    while (left := fixes_not_contained(settings)) > 0:
+        if time.monotonic() > give_up:
+            raise Unavailable(f"{left:,} fixes were in no checkpoint after {within_s:.0f} s")
+        time.sleep(0.5)
+
+
 def fixes_by_device(settings: Settings) -> dict[str, int]:
     """Fixes that every walker's windows count, whether accepted, late or repeated.
 
-    Read as a worker would read them after recovery. Raises BadRecord for a damaged checkpoint.
+    Raises BadRecord for a damaged checkpoint.
     """
-    table = CheckpointTable(faust.App("bench-reader", store="memory://"), WALKERS_TABLE, settings.partitions)
-    table.table.data.update(read_changelog(settings, WALKERS_TABLE))
+    table = read_table(settings)
     counts: dict[str, int] = {}
     for partition in range(settings.partitions):
         state = WalkerState(settings.buckets, NO_GRAPH, DEVICE_TOPICS)

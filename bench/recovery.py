@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.checkpointed import fixes_by_device
+from bench.checkpointed import fixes_by_device, wait_until_contained
 from bench.fixes import Walk
 from bench.latency import BACK_M, STEP_S, WALKED_M, ways_back
 from bench.pacing import Pacer
@@ -99,9 +99,8 @@ def run_recovery(job: RecoveryJob, session: Session) -> None:
         time.sleep(AFTER_S)
         pacer.stop.set()
         load.join()
-        worker.wait(lambda metrics: _waiting(metrics) == 0, "take what is left", RECOVER_WITHIN_S)
-        worker.wait_for_checkpoint()
-        time.sleep(1.0)
+        wait_until_contained(settings, RECOVER_WITHIN_S)
+        time.sleep(1.0)  # the last updates are on their way
     sent = Counter({device: filled // len(names) for device in names})
     sent.update(pacer.sent_by)
     counted = fixes_by_device(settings)

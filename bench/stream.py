@@ -79,7 +79,7 @@ def measure_worker(worker: Worker, warm: int, sent: int) -> tuple[Sample, Sample
     """
     worker.start()
     try:
-        first = worker.wait_for_fixes(max(warm, 1), TAKE_WITHIN_S, every_s=0.02)
+        first = worker.wait_for_fixes(max(warm, 1), TAKE_WITHIN_S)
         last = worker.wait_for_fixes(sent, TAKE_WITHIN_S)
         stored = worker.wait_for_checkpoint()
     finally:

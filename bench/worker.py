@@ -28,6 +28,7 @@ from streams.topics import WALKERS_TABLE
 
 START_WITHIN_S = 180.0  # the first start on a machine compiles every kernel
 STOP_WITHIN_S = 60.0
+SOONEST_S, LATEST_S = 0.02, 0.5  # between two looks at the counters
 #: what `flaneur worker` runs, by the interpreter that runs this: no search on the PATH
 COMMAND = (sys.executable, "-m", "cli.main", "worker")
 
@@ -154,14 +155,24 @@ class Worker:
             START_WITHIN_S,
         )
 
-    def wait_for_fixes(self, count: int, within_s: float, every_s: float = 0.1) -> Sample:
-        """The first sample that has `count` fixes or more; raises Unavailable after `within_s`."""
-        give_up = time.monotonic() + within_s
-        while time.monotonic() < give_up:
+    def wait_for_fixes(self, count: int, within_s: float) -> Sample:
+        """The first sample that has `count` fixes or more; raises Unavailable after `within_s`.
+
+        To answer costs the worker CPU time: it is asked rarely far from `count` and often near it.
+        """
+        started_s = time.perf_counter()
+        before: Sample | None = None
+        while time.perf_counter() - started_s < within_s:
             sample = self.sample()
-            if sample is not None and sample.fixes >= count:
-                return sample
-            time.sleep(every_s)
+            pause_s = SOONEST_S
+            if sample is not None:
+                if sample.fixes >= count:
+                    return sample
+                if before is not None and sample.fixes > before.fixes:
+                    rate = (sample.fixes - before.fixes) / (sample.wall_s - before.wall_s)
+                    pause_s = 0.5 * (count - sample.fixes) / rate
+                before = sample
+            time.sleep(min(max(pause_s, SOONEST_S), LATEST_S))
         raise Unavailable(f"the worker did not take {count:,} fixes within {within_s:.0f} s, see {self.log}")
 
     def wait_for_checkpoint(self, within_s: float = 30.0) -> Sample:

@@ -149,12 +149,12 @@ def _draw(figures: list[Figure]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table()
-    for column in ("benchmark", "metric", "ours", "unit", "peer", "peer's", "ratio"):
-        table.add_column(column, justify="right" if column in ("ours", "peer's", "ratio") else "left")
+    table = Table(title=f"flaneur bench {figures[0].bench}")
+    for column in ("metric", "ours", "unit", "peer", "peer's", "ratio"):
+        numeric = column in ("ours", "peer's", "ratio")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for figure in figures:
         table.add_row(
-            figure.bench,
             figure.metric,
             _number(figure.value),
             figure.unit,
