@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 PYTHON=.venv/bin/python
 RUN_DIR=${FLANEUR_RUN_DIR:-.run}
 
-say() { printf 'setup: %s\n' "$*"; }
+# everything it says goes to standard error: what a command prints stays its own (make run ARGS=--json)
+say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # --- may we install system packages? -------------------------------------------------------------------------
@@ -32,7 +33,7 @@ apt_offers() {
 }
 
 apt_install() {
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" </dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" </dev/null >&2
 }
 
 # the package of the first name that this release of Debian or Ubuntu has
@@ -70,7 +71,7 @@ make_venv() {
             package="$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
             if may_use_apt; then
                 say "installing $package, without which $python cannot make a virtual environment"
-                as_root apt-get update -q </dev/null
+                as_root apt-get update -q </dev/null >&2
                 apt_install "$package"
             else
                 fail "$python cannot make a virtual environment: run sudo apt-get install $package, then again"
@@ -122,12 +123,12 @@ install_tools() {
     missing=$(missing_tools)
     [ -z "$missing" ] && return
     if may_use_apt; then
-        as_root apt-get update -q </dev/null || say "the list of packages could not be refreshed, trying the old one"
+        as_root apt-get update -q </dev/null >&2 || say "the list of packages could not be refreshed, trying the old one"
         say "installing" $(debian_packages $missing)
         apt_install $(debian_packages $missing)
     elif command -v brew >/dev/null 2>&1; then
         say "installing" $(brew_packages $missing)
-        brew install $(brew_packages $missing) </dev/null
+        brew install $(brew_packages $missing) </dev/null >&2
     elif command -v apt-get >/dev/null 2>&1; then
         fail "missing: ${missing}- run: sudo apt-get install" $(debian_packages $missing)
     else
@@ -150,7 +151,7 @@ resolve_broker() {
     mkdir -p "$RUN_DIR/broker"
     target=$(cd "$RUN_DIR/broker" && pwd)/libs.part
     "$mvn" -B -q -Dstyle.color=never -f compose/broker/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
-        "-DoutputDirectory=$target" </dev/null ||
+        "-DoutputDirectory=$target" </dev/null >&2 ||
         fail "Maven could not resolve the broker: look above; behind a mirror, name it in ~/.m2/settings.xml"
     mv "$target" "$RUN_DIR/broker/libs"
     touch "$RUN_DIR/broker/.resolved"

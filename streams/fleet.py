@@ -135,7 +135,7 @@ def _walker(device: str, trace: Trace, shift_s: float, ask: Ask | None, number: 
         request = RouteRequest(
             device=device,
             request=f"{device}-{number}",
-            ts=float(trace.ts[0]) + shift_s,
+            ts=round(float(trace.ts[0]) + shift_s, 3),
             kind="loop" if ask.dest_lat is None else "to",
             lat=float(trace.lat[0]),
             lon=float(trace.lon[0]),
