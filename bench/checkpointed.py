@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import faust
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from geo.errors import Unavailable
 from models.walker_state import WalkerState
@@ -36,8 +36,11 @@ def read_changelog(settings: Settings, table: str) -> dict[bytes, bytes]:
             message = consumer.poll(30.0)
             if message is None:
                 raise Unavailable(f"the changelog {topic} could not be read to its end within 30 s")
-            if message.error():
-                ends += 1  # enable.partition.eof
+            error = message.error()
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise Unavailable(f"the changelog {topic} could not be read: {error}")
+                ends += 1
                 continue
             key, value = message.key(), message.value()
             if key is not None and value is not None:
@@ -64,6 +67,8 @@ def fixes_not_contained(settings: Settings) -> int:
             offsets, _ = table.read(partition)
             _, end = consumer.get_watermark_offsets(TopicPartition(GPS_FIXES, partition), timeout=30)
             left += end - (offsets or {}).get(GPS_FIXES, 0)
+    except KafkaException as error:
+        raise Unavailable(f"the ends of {GPS_FIXES} could not be read: {error}") from error
     finally:
         consumer.close()
     return left
