@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -129,6 +130,8 @@ def _measure(name: str, as_json: bool, graph_dir: str | None, run: Callable[[Ses
         else:
             figures.append(figure)
 
+    # asked to end, it stops what it started, as after Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with scratch_services() as scratch:
         run(Session(name, scratch, directory, graph, machine, emit, _say, _warn))
     if not as_json:
