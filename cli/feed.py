@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import signal
 import sys
+import threading
 import time
 import zlib
 from collections import Counter
@@ -282,14 +284,18 @@ def _follow(
     speed: float,
     sent: Sent,
 ) -> None:
-    """Publish changes until interrupted.
+    """Publish changes until SIGINT or SIGTERM.
 
     A file that is away for a moment is being replaced: what it said is withdrawn only after a while.
     """
     missing: Counter[Path] = Counter()
+    # not by KeyboardInterrupt: raised inside a callback of Kafka's client it would be swallowed
+    stop = threading.Event()
+    before_signals = {
+        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        while True:
-            time.sleep(POLL_S)
+        while not stop.wait(POLL_S):
             try:
                 current = _stamps(path, plan.format)
             except BadInput:  # a directory that is empty for now
@@ -312,8 +318,10 @@ def _follow(
                     f" {sent.problems - before.problems} problems",
                     err=True,
                 )
-    except KeyboardInterrupt:
-        click.echo("stopped following", err=True)
+    finally:
+        for number, handler in before_signals.items():
+            signal.signal(number, handler)
+    click.echo("stopped following", err=True)
 
 
 def _withdraw(file: Path, publisher: Publisher, changes: Changes, sent: Sent) -> None:

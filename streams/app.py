@@ -23,6 +23,7 @@ from streams.condition_shard import ConditionShard
 from streams.leaving import leave
 from streams.network_service import NetworkService
 from streams.online_store import OnlineStore
+from streams.recovery_guard import RecoveryGuard
 from streams.settings import Settings
 from streams.shards import Shards
 from streams.topics import (
@@ -89,6 +90,7 @@ conditions = Shards(
 )  # fmt: skip
 online_store = OnlineStore(settings.redis_url)
 watchdog = Watchdog(settings.watchdog_s)
+recovery_guard = RecoveryGuard(app)
 
 
 async def _tell_walkers(new: Network) -> None:
@@ -194,6 +196,8 @@ async def _report() -> None:
     while not app.should_stop:
         for shards in (walkers, conditions):
             shards.renew_lease()
+            await shards.heal_silence()
+        await recovery_guard.heal()
         lag = sum(shards.measure_lag() for shards in (walkers, conditions))
         position = sum(
             sum(owned.positions.values())

@@ -143,12 +143,24 @@ class BlockSchema(faust.Schema):
         return message.value
 
 
+class _NoReadOffsets(dict[TP, int | None]):
+    """Lets every fetched block through.
+
+    Faust drops what lies before the last offset it handed on, and writes that offset down *after* the block
+    was taken: a seek back meanwhile is overwritten, and everything fetched again is dropped in silence.
+    """
+
+    def __getitem__(self, tp: TP) -> None:
+        return None
+
+
 class BlockConsumer(Consumer):
     """Commits what checkpoints say; Faust's gap bookkeeping would take every block for a hole."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._checkpointed: dict[TP, int] = {}
+        self._read_offset = _NoReadOffsets()
 
     def checkpointed(self, tp: TP, next_offset: int) -> None:
         """All messages before `next_offset` are in a delivered checkpoint: it may be committed."""

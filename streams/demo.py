@@ -29,7 +29,7 @@ NOTES = (
     "the other walkers are simulated: pace and GPS error are fitted on real phones in Lyon",
     "the weather was measured at Newark on 2013-05-11: moved to each city and shifted",
     "the road works are real ones of Finland: shortened, moved to these streets or a walker's way, shifted",
-    "the taxis are those of Porto on 2013-07-01, in their place: shifted",
+    "the taxis are those of Porto on 2013-07-01, in their place: shifted, told on the minute",
 )
 
 
@@ -55,13 +55,16 @@ class DemoDay:
 
 
 def demo_day(graph: Graph, walkers: int, seed: int, start_ts: float, data: Path = DATA) -> DemoDay:
-    """The day on the streets of `graph` from `start_ts` on: `walkers` simulated walkers beside the real one.
+    """The day on the streets of `graph` from the minute of `start_ts` on: `walkers` simulated ones and the real.
 
     The same arguments give the same bytes. Raises BadInput when the bundled data in `data` is not there or
     the graph has nowhere to walk.
     """
     if walkers < 0:
         raise BadInput(f"{walkers} walkers cannot walk, 0 or more can")
+    start_ts -= (
+        start_ts % demo_world.MINUTE_S
+    )  # forecasts are looked at on the full minute: everything else too
     error, pace = load_learned(data)
     world = demo_world.weather(graph, start_ts, data)
     world += demo_world.road_works(graph, start_ts, data)

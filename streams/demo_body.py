@@ -17,7 +17,8 @@ from models.records import Fix
 from models.walkers import Pace, walk
 from streams.fleet import Timed, fix_record
 
-STAYS_S = 15.0  # at the end of the way the phone stays on for a moment
+# at the end of the way the phone stays on for a few more fixes, longer while it does not know of the arrival
+LAST_FIXES, LAST_FIXES_MOST = 5, 90
 JOIN_M = 40.0  # a new way is joined at its nearest point within so many metres of its beginning
 # an outing may become longer than it was meant, but not for ever
 LONGEST_SHARE, LONGEST_MORE_M = 2.0, 1500.0
@@ -69,22 +70,26 @@ class Body:
         gait = walk([0.0, longest_m / METRES_PER_DEG], [0.0, 0.0], pace, seeds[0], start_ts)
         self._gait_ts, self._gait_m = gait.ts, gait.along_m
         lat, lon = float(line.lat[0]), float(line.lon[0])
-        whole = np.array([start_ts, gait.ts[-1] + STAYS_S])
+        whole = np.array([start_ts, gait.ts[-1] + LAST_FIXES_MOST])
         still = np.full(2, lat), np.full(2, lon)
         self._ts, noisy_lat, noisy_lon, self._accuracy_m = apply(error, whole, *still, seeds[1])
         self._error_x, self._error_y = to_local(noisy_lat, noisy_lon, lat, lon)
-        self._sent = 0
+        self._sent, self._stays = 0, LAST_FIXES_MOST
         self._news: list[tuple[float, Line]] = []
         self._take(line, 0.0)
 
     @property
     def done(self) -> bool:
         """Whether the walker is there and has put the phone away."""
-        return self._sent >= self._last
+        return self._sent >= self._last()
 
     def told(self, line: Line, ts: float) -> None:
         """At `ts` the walker begins to follow another way (calls in order of time)."""
         self._news.append((ts, line))
+
+    def told_arrived(self) -> None:
+        """The phone says that this is the end: the walker goes the last metres and puts it away."""
+        self._stays = LAST_FIXES
 
     def fixes(self, until_ts: float) -> list[Timed]:
         """The fixes since the last call, before `until_ts`."""
@@ -105,10 +110,14 @@ class Body:
     def _take(self, line: Line, from_m: float) -> None:
         self._line, self._from_m = line, from_m
         there = min(int(np.searchsorted(self._gait_m, from_m + line.length_m)), len(self._gait_ts) - 1)
-        self._last = int(np.searchsorted(self._ts, self._gait_ts[there] + STAYS_S))
+        self._there = int(np.searchsorted(self._ts, self._gait_ts[there]))
+
+    def _last(self) -> int:
+        """Index after the last fix."""
+        return min(self._there + self._stays, len(self._ts))
 
     def _fixes(self, until_ts: float) -> list[Timed]:
-        first, last = self._sent, min(int(np.searchsorted(self._ts, until_ts)), self._last)
+        first, last = self._sent, min(int(np.searchsorted(self._ts, until_ts)), self._last())
         if first >= last:
             return []
         self._sent = last

@@ -130,6 +130,8 @@ class Crowd:
             walker = self._walkers[update.device]
             if update.reason == "off_route":
                 walker.headstrong = False
+            if update.reason == "arrived":
+                walker.body.told_arrived()
             if not update.geometry or walker.headstrong or walker.followed == FOLLOWED_MOST:
                 continue
             lat, lon = decode6(update.geometry)

@@ -177,7 +177,12 @@ def taxis(graph: Graph, start_ts: float, data: Path) -> list[Timed]:
         raise BadInput(f"{path} cannot be read: {error}") from error
     parsed = FORMATS["probes"].parse(document, "porto-taxis", start_ts, Context(graph=graph))
     shifted = shift_to(parsed.reports, start_ts)
-    return [_timed(report) for report in shifted if report.ts <= start_ts + DAY_S]
+    # the day's news comes on the minute, see `streams.demo_crowd`
+    told = [
+        replace(report, ts=start_ts + MINUTE_S * math.ceil((report.ts - start_ts) / MINUTE_S))
+        for report in shifted
+    ]
+    return [_timed(report) for report in told if report.ts <= start_ts + DAY_S]
 
 
 def _middles(graph: Graph) -> list[tuple[str, float, float]]:

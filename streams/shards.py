@@ -31,6 +31,9 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
+SILENCE_S = 1.0  # a fetch takes milliseconds; sought back in vain, it is merely done again
+LONG_SILENCE_S = 10.0
+
 
 @dataclass
 class Outcome:
@@ -101,6 +104,8 @@ class Shards:
         self._careful: dict[tuple[str, int], int] = {}  # (topic, partition) -> singly up to this offset
         self._poison: set[tuple[str, int, int]] = set()
         self._lease_at = time.monotonic()
+        self._still: dict[TP, tuple[int, float]] = {}  # position, and since when it is that
+        self._moved_at = 0.0  # when any of them last moved
 
     # ---- blocks
 
@@ -360,6 +365,36 @@ class Shards:
         return sent
 
     # ---- lag
+
+    async def heal_silence(self) -> None:
+        """Seek back where messages wait and none has come for a while. To be called several times a second.
+
+        Faust also drops fetched blocks with nothing behind them that would show the hole: the consumer then
+        stands at the end of the partition and waits for ever. As long as other partitions get on, what is
+        missing may just be queued behind theirs.
+        """
+        now = time.monotonic()
+        positions = {
+            TP(topic, partition): position
+            for partition, owned in self.owned.items()
+            for topic, position in owned.positions.items()
+        }
+        for tp, position in positions.items():
+            behind = (self.app.consumer.highwater(tp) or 0) > position
+            if not behind or self._still.get(tp, (-1, now))[0] != position:
+                self._still[tp] = (position, now)
+            if self._still[tp][1] == now and behind:
+                self._moved_at = now
+        busy = now - self._moved_at < SILENCE_S or any(owned.lock.locked() for owned in self.owned.values())
+        for tp, position in positions.items():
+            if now - self._still[tp][1] > (LONG_SILENCE_S if busy else SILENCE_S):
+                log.warning(
+                    "%s/%d: %d waits and does not come: seeking back", tp.topic, tp.partition, position
+                )
+                metrics.HOLES_FOUND.labels(tp.topic).inc()
+                await self.app.consumer.seek(tp, position)
+                metrics.HOLES_HEALED.labels(tp.topic).inc()
+                self._still[tp] = (position, now)
 
     def measure_lag(self) -> int:
         """Set the lag metrics; returns the messages that wait in all partitions."""

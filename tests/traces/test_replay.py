@@ -27,6 +27,7 @@ from streams.fleet import Timed
 from streams.replay import PlaySummary, parse_speed, play
 from streams.settings import Settings
 from streams.topics import ensure_topics
+from tests.broker.conftest import clear_topics
 
 PROJECT = Path(__file__).resolve().parents[2]
 ALTONA = str(PROJECT / "data" / "traces" / "altona" / "altona_walk.json")
@@ -35,7 +36,8 @@ NOWHERE = "127.0.0.1:1"
 
 @pytest.fixture
 def bootstrap(services: Any) -> str:
-    """The suite's broker with all topics."""
+    """The suite's broker with all topics, fresh: other tests declare them with other partition counts."""
+    clear_topics(AdminClient({"bootstrap.servers": services.bootstrap, "log_level": 0}))
     ensure_topics(Settings(bootstrap=services.bootstrap, group=f"test-{uuid.uuid4().hex[:8]}"))
     return str(services.bootstrap)
 

@@ -1,0 +1,36 @@
+"""`flaneur bench` from the command line: a broker, a worker, figures, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import psutil
+
+
+def test_stream_measures_the_worker_on_a_preloaded_topic() -> None:
+    command = [sys.executable, "-m", "cli.main", "bench", "stream", "--json", "--peers", "none"]
+    numbers = ["--fixes", "300000", "--warm", "60000", "--devices", "3000"]
+    done = subprocess.run([*command, *numbers], capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["metric"] for line in lines] == ["fixes_per_core_s", "fixes_per_s"]
+    for line in lines:
+        assert line["bench"] == "stream"
+        assert line["value"] > 0
+        assert 150_000 <= line["fixes"] <= 300_000
+        assert line["cpu_model"]
+    left = [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "flaneur-bench" in " ".join(child.cmdline())
+    ]
+    assert left == []
+
+
+def test_what_cannot_be_measured_is_one_sentence() -> None:
+    command = [sys.executable, "-m", "cli.main", "bench", "stream", "--fixes", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "flaneur: fixes is 0, it must be 1 or more"
