@@ -55,7 +55,7 @@ class DemoDay:
 
 
 def demo_day(graph: Graph, walkers: int, seed: int, start_ts: float, data: Path = DATA) -> DemoDay:
-    """The day on the streets of `graph` from the minute of `start_ts` on: `walkers` simulated ones and the real.
+    """The day on the streets of `graph` from the minute of `start_ts` on, with `walkers` simulated walkers.
 
     The same arguments give the same bytes. Raises BadInput when the bundled data in `data` is not there or
     the graph has nowhere to walk.

@@ -22,7 +22,7 @@ from streams.demo_walkers import TASTES, _shares
 from streams.learned import DATA, load_learned
 from tests.geo.asciimap import graph_from_ascii
 
-T0 = 1_760_000_000.0
+T0 = 1_760_000_040.0  # a full minute
 KINDS = {
     "gps-fixes": Fix,
     "route-requests": RouteRequest,
