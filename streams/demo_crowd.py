@@ -31,7 +31,7 @@ from streams.fleet import Timed
 from streams.topics import DEVICE_TOPICS
 
 STEP_S = 5.0
-NEWS_S = 10.0  # a report takes so long until the walkers' routes are looked at again
+NEWS_S = 5.0  # a report takes so long until the walkers' routes are looked at again
 REACTION_S = 5.0  # and a walker so long to look at the phone
 FOLLOWED_MOST = 10  # updates, then a walker has had enough
 LEAST_ROUTE_M = 300.0

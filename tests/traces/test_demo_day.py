@@ -17,9 +17,15 @@ from geo.graph import Graph
 from geo.grid import nearest_edges
 from geo.osm_import import import_osm
 from models.records import Fix, RouteRequest, TrafficReport, WeatherReport, decode
+from models.walker_state import WalkerState
+from models.walking import Walking
 from streams.demo import NOTES, DemoDay, demo_day, main
+from streams.demo_crowd import NEWS_S
+from streams.demo_networks import Networks
 from streams.demo_walkers import TASTES, _shares
+from streams.demo_world import DAY_S
 from streams.learned import DATA, load_learned
+from streams.topics import DEVICE_TOPICS
 from tests.geo.asciimap import graph_from_ascii
 
 T0 = 1_760_000_040.0  # a full minute
@@ -82,6 +88,41 @@ def test_the_real_walk_is_in_it_unchanged_but_for_its_times(day: DemoDay) -> Non
     raw = orjson.loads((DATA / "traces" / "altona" / "altona_walk.json").read_bytes())
     assert [[fix.lat, fix.lon] for fix in fixes] == [[round(v, 7) for v in pair] for pair in raw["latlon"]]
     assert [fix.ts - T0 for fix in fixes] == raw["times"]
+
+
+def test_the_day_ends_with_the_walkers(day: DemoDay) -> None:
+    assert day.records[-1].ts == max(record.ts for record in day if record.topic == "gps-fixes")
+    assert 1000 < day.duration_s < DAY_S
+
+
+def test_walkers_do_as_the_engine_says_and_arrive(altona: Graph, day: DemoDay) -> None:
+    """The engine that reads the day gives those who follow it hardly anything to come back from."""
+    told: dict[str, Counter[str]] = {walker.device: Counter() for walker in day.walkers}
+    networks = Networks(altona, [one for one in day if one.topic.endswith("-reports")])
+    engine = Walking(0, networks.at(T0), WalkerState(1, 0, DEVICE_TOPICS))
+    look_ts = T0 + NEWS_S
+    for offset, record in enumerate(one for one in day if one.topic in DEVICE_TOPICS):
+        updates = []
+        while record.ts >= look_ts:
+            updates += engine.change_world(networks.at(look_ts - NEWS_S)).updates
+            look_ts += 60.0
+        if record.topic == "gps-fixes":
+            updates += engine.take_fixes([record.value], [offset], np.zeros(1, np.int64)).updates
+        else:
+            request = decode(RouteRequest, record.value)
+            updates += engine.take_request(record.key, request, offset, 0).updates
+        for update in updates:
+            told[update.device][update.reason] += 1
+    simulated = day.walkers[1:]
+    assert all(told[walker.device]["arrived"] == 1 for walker in simulated)
+    for walker in simulated:
+        if walker.leaves_at_m is not None:
+            assert told[walker.device]["off_route"] >= 1
+    # a phone that jumps or was silent for minutes may look as if its walker had left
+    others = [told[walker.device]["off_route"] for walker in simulated if walker.leaves_at_m is None]
+    assert np.median(others) == 0
+    assert sum(others) <= len(others)
+    assert sum(counts["world_changed"] for counts in told.values()) >= 2  # closures and rain
 
 
 def test_walkers_keep_to_their_route_unless_they_leave_it_or_get_another(altona: Graph, day: DemoDay) -> None:
