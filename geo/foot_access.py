@@ -73,11 +73,6 @@ def node_stops(tags: Tags) -> bool:
     return barrier in _STOPPING_BARRIERS or tags.get("locked") == "yes"
 
 
-def is_area(tags: Tags) -> bool:
-    """Whether a closed way with these tags is a surface to walk on; its outline is what we keep."""
-    return tags.get("area") == "yes"
-
-
 def _road_class(tags: Tags) -> str | None:
     highway = tags.get("highway", "").removesuffix("_link")
     if highway == "footway":

@@ -29,7 +29,6 @@ PANE_MS = 20_000
 PANES = 48
 REMEMBERED = 64
 MAX_GRACE_S = 60.0
-STOP_M = 4.0
 
 WINDOW_STATE = np.dtype(
     [

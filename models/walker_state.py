@@ -25,6 +25,10 @@ _MAGIC = b"FLW1"
 _HEADER = np.dtype(
     [("magic", "S4"), ("schema", "<u4"), ("graph", "<u4"), ("checksum", "<u4"), ("walkers", "<u4")]
 )
+_COLUMNS = (
+    *("windows", "matches", "trips", "bucket", "moved", "next_fix", "decision", "decided_at"),
+    *("_route_first", "_route_size"),
+)
 SCHEMA = zlib.crc32(repr((WINDOW_STATE.descr, MATCH_STATE.descr, TRIP_STATE.descr)).encode())
 
 
@@ -53,6 +57,10 @@ class WalkerState:
         self.trips = np.zeros(capacity, TRIP_STATE)
         self.bucket = np.zeros(capacity, np.int32)
         self.moved = np.zeros(capacity, np.bool_)  # since features were last read
+        # scratch of `models.trip.advance_fixes`: only the slots of the block at hand mean anything
+        self.next_fix = np.zeros(capacity, np.int64)
+        self.decision = np.zeros(capacity, np.uint8)
+        self.decided_at = np.zeros(capacity, np.int64)
         self.members: list[list[int]] = [[] for _ in range(buckets)]
         self._route_first = np.zeros(capacity, np.int64)
         self._route_size = np.zeros(capacity, np.int32)
@@ -89,7 +97,7 @@ class WalkerState:
         return np.fromiter((self.slot(device) for device in devices), np.int32)
 
     def _grow(self, capacity: int) -> None:
-        for name in ("windows", "matches", "trips", "bucket", "moved", "_route_first", "_route_size"):
+        for name in _COLUMNS:
             old = getattr(self, name)
             new = np.zeros(capacity, old.dtype)
             new[: len(old)] = old

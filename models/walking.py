@@ -67,7 +67,6 @@ class FixCounts:
     distance_m: float = math.nan  # mean over the matched
     probability: float = math.nan
     newest_ts: float = 0.0
-    ages_of: F64 = field(default_factory=lambda: np.zeros(0))  # event times, for the latency histogram
 
 
 @dataclass
@@ -79,7 +78,6 @@ class Step:
     counts: FixCounts = field(default_factory=FixCounts)
     decisions: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
-    settled_nodes: int = 0
     seconds: dict[str, float] = field(default_factory=dict)  # by kernel
 
     def count(self, counter: dict[str, int], name: str) -> None:
@@ -92,7 +90,6 @@ class Step:
         """Append what followed from a later call (its fixes are not added: only records come singly)."""
         self.updates += other.updates
         self.problems += other.problems
-        self.settled_nodes += other.settled_nodes
         for mine, others in ((self.decisions, other.decisions), (self.failed, other.failed)):
             for name, n in others.items():
                 mine[name] = mine.get(name, 0) + n
@@ -121,6 +118,11 @@ class Walking:
         self._space = SearchSpace(network.graph)
         self._arrays = match_arrays(network.graph)
         self._geometry = route_geometry(network.graph)
+
+    @property
+    def settled_nodes(self) -> int:
+        """Nodes that all searches so far have settled."""
+        return self._space.settled_total
 
     # ---- fixes
 
@@ -190,32 +192,31 @@ class Walking:
             slot, kind == IN_ORDER, columns.ts, columns.lat, columns.lon, columns.accuracy_m,
             matched.edge, matched.fraction,
         )  # fmt: skip
-        capacity = len(self.state.bucket)
-        next_fix = np.zeros(capacity, np.int64)
-        decision = np.zeros(capacity, np.uint8)
-        at = np.full(capacity, -1, np.int64)
+        state = self.state
+        state.next_fix[slot] = 0
+        state.decision[slot] = trips.NONE
         while True:
             started = time.perf_counter()
             advance_fixes(
-                self.state.trips,
-                self.state.routes(),
+                state.trips,
+                state.routes(),
                 self._geometry,
                 fixes,
                 self.policy,
-                next_fix,
-                decision,
-                at,
+                state.next_fix,
+                state.decision,
+                state.decided_at,
             )
             started = _lap(step, "trips", started)
-            stopped = np.flatnonzero(decision)
+            stopped = np.unique(slot[state.decision[slot] != trips.NONE])
             if len(stopped) == 0:
                 return
             # by the fix that caused it, so that the order of updates does not depend on slots
-            for s in stopped[np.argsort(at[stopped], kind="stable")].tolist():
-                i = int(at[s])
+            for s in stopped[np.argsort(state.decided_at[stopped], kind="stable")].tolist():
+                i = int(state.decided_at[s])
                 version = (int(offset[i]) + 1) * VERSIONS_PER_OFFSET
-                self._decide(step, s, int(decision[s]), float(columns.ts[i]), version)
-            decision[:] = trips.NONE
+                self._decide(step, s, int(state.decision[s]), float(columns.ts[i]), version)
+            state.decision[stopped] = trips.NONE
             _lap(step, "search", started)
 
     def _decide(self, step: Step, s: int, decision: int, ts: float, version: int) -> None:
@@ -269,8 +270,7 @@ class Walking:
         trip["dest_edge"], trip["dest_fraction"] = (dest.edge, dest.fraction) if dest else (-1, 0.0)
         trip["matched_edge"] = -1
         trip["speed_mps"] = self.policy.reference_mps
-        wish = self._wish(trip)
-        planned = self._plan(step, wish, start)
+        planned = plan(self.network, self._wish(trip), start, walked_s=0.0, space=self._space)
         step.count(step.decisions, "requested")
         self.state.trips[s] = trip
         self._take_route(s, planned, 0.0)
@@ -347,7 +347,7 @@ class Walking:
         ts = max(float(trip["last_ts"]), float(trip["started_ts"]))
         try:
             start, keep_m = self._predicted(s, trips.WORLD_CHANGED)
-            planned = self._plan_on(step, s, start, ts, keep=ahead if math.isinf(cost) else None)
+            planned = self._plan_on(s, start, ts, keep=ahead if math.isinf(cost) else None)
         except (BadInput, NoCandidate, NoRoute) as error:
             step.count(step.failed, _reason(error))
             return
@@ -394,34 +394,8 @@ class Walking:
             taste=_taste(trip["taste"]),
         )
 
-    def _plan(
-        self,
-        step: Step,
-        wish: Wish,
-        start: Place,
-        *,
-        avoid: I32 | None = None,
-        walked_m: float = 0.0,
-        walked_s: float = 0.0,
-        heading: int | None = None,
-    ) -> Planned:
-        settled = self._space.settled_total
-        planned = plan(
-            self.network,
-            wish,
-            start,
-            avoid_edges=avoid,
-            walked_m=walked_m,
-            walked_s=walked_s,
-            heading_edge=heading,
-            space=self._space,
-        )
-        step.settled_nodes += self._space.settled_total - settled
-        return planned
-
     def _plan_on(
         self,
-        step: Step,
         s: int,
         start: Place,
         ts: float,
@@ -439,7 +413,6 @@ class Walking:
         walked_m, walked_s = float(trip["walked_m"]), max(0.0, ts - float(trip["started_ts"]))
         heading = matched if matched >= 0 else None
         if keep is not None and wish.kind == "loop":
-            settled = self._space.settled_total
             planned = rejoin(
                 self.network,
                 wish,
@@ -450,11 +423,17 @@ class Walking:
                 heading_edge=heading,
                 space=self._space,
             )
-            step.settled_nodes += self._space.settled_total - settled
             if planned is not None:
                 return planned
-        return self._plan(
-            step, wish, start, avoid=avoid, walked_m=walked_m, walked_s=walked_s, heading=heading
+        return plan(
+            self.network,
+            wish,
+            start,
+            avoid_edges=avoid,
+            walked_m=walked_m,
+            walked_s=walked_s,
+            heading_edge=heading,
+            space=self._space,
         )
 
     def _replan(self, step: Step, s: int, decision: int, ts: float, version: int) -> None:
@@ -467,7 +446,7 @@ class Walking:
             # who leaves again and again does not want to be led back
             strayed = decision == trips.OFF_ROUTE and trip["reroutes"] < STRAYED
             keep = self._ahead(s) if strayed else None
-            planned = self._plan_on(step, s, start, ts, avoid=avoid, keep=keep)
+            planned = self._plan_on(s, start, ts, avoid=avoid, keep=keep)
         except (BadInput, NoCandidate, NoRoute) as error:
             step.count(step.failed, _reason(error))
             return
@@ -625,7 +604,6 @@ def _count_fixes(counts: FixCounts, kind: NDArray[np.uint8], ts: F64) -> None:
     counts.duplicate = int(np.count_nonzero(kind == DUPLICATE))
     counts.out_of_order = int(np.count_nonzero(kind == OUT_OF_ORDER))
     counts.newest_ts = float(ts.max())
-    counts.ages_of = ts
 
 
 def _count_matches(counts: FixCounts, kind: NDArray[np.uint8], matched: Matches) -> None:

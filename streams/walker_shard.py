@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from geo.errors import BadRecord
+from geo.graph import Graph
 from geo.network import Network
 from models.features import pack_features
 from models.records import Rating, RouteRequest, decode, encode
@@ -33,10 +34,11 @@ class WalkerShard:
 
     def __init__(self, partition: int, settings: Settings, network: Network) -> None:
         self.partition = partition
-        state = WalkerState(settings.buckets, graph_checksum(network), DEVICE_TOPICS)
+        state = WalkerState(settings.buckets, graph_checksum(network.graph), DEVICE_TOPICS)
         self.walking = Walking(partition, network, state, ingest_only=settings.ingest_only)
         self._contained = {topic: np.zeros(settings.buckets, np.int64) for topic in DEVICE_TOPICS}
         self._unsent: dict[int, list[tuple[bytes, bytes]]] = {}
+        self._settled = 0  # nodes that the metrics have
 
     # ---- checkpoints
 
@@ -159,16 +161,18 @@ class WalkerShard:
             metrics.REPLAN_FAILED.labels(reason).inc(n)
         for kernel, seconds in step.seconds.items():
             metrics.KERNEL_SECONDS.labels(kernel).inc(seconds)
-        metrics.SETTLED_NODES.inc(step.settled_nodes)
+        settled = self.walking.settled_nodes
+        metrics.SETTLED_NODES.inc(settled - self._settled)
+        self._settled = settled
         return outcome
 
     def _outgoing(self, device: bytes, update: bytes) -> Outgoing:
         return Outgoing(ROUTE_UPDATES, device, update, self.partition)
 
 
-def graph_checksum(network: Network) -> int:
+def graph_checksum(graph: Graph) -> int:
     """The first 32 bits of the graph's checksum: edges of another graph mean something else."""
-    return int(str(network.graph.meta["checksum"])[:8], 16)
+    return int(str(graph.meta["checksum"])[:8], 16)
 
 
 def _count(counts: FixCounts) -> None:

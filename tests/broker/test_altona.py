@@ -96,7 +96,7 @@ def test_the_walk_is_replanned_as_in_process(worker: Worker, altona: tuple[Path,
     finally:
         client.close()
     assert worker.stop() == 0
-    walker = stored_walkers(worker.settings, graph_checksum(Network(altona[1], static_costs(altona[1]))))
+    walker = stored_walkers(worker.settings, graph_checksum(altona[1]))
     assert [one["fixes"] + one["duplicates"] for one in walker.values()] == [FIXES]
 
 
