@@ -151,6 +151,10 @@ def _classify(state, slot, ts, out_kind, grace_ms):  # type: ignore[no-untyped-d
                 # the ring's span far below 2**32 ms, so that times modulo 2**32 stay unique in it.
                 s.times_count = 0
             s.last_ms = ms
+            # So too in small steps: what is remembered then depends on the times alone, not on their order.
+            while s.times_count > 0 and _oldest_age_ms(s) > grace_ms:
+                s.times_first = (s.times_first + 1) % 64
+                s.times_count -= 1
             s.fixes += 1
             _remember_last(s, ms)
             out_kind[i] = 0
@@ -176,9 +180,13 @@ def _remember_last(s, ms):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _oldest_age_ms(s):  # type: ignore[no-untyped-def]
+    return (s.last_ms - np.int64(s.times_ms[s.times_first])) & 0xFFFFFFFF
+
+
+@njit(cache=True)
 def _forget_oldest(s):  # type: ignore[no-untyped-def]
-    age_ms = (s.last_ms - np.int64(s.times_ms[s.times_first])) & 0xFFFFFFFF
-    s.forgotten_ms = s.last_ms - age_ms
+    s.forgotten_ms = s.last_ms - _oldest_age_ms(s)
     s.times_first = (s.times_first + 1) % 64
     s.times_count -= 1
 
