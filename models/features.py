@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from geo.errors import BadInput
-from geo.graph import F32
+from geo.graph import F32, F64
 
 Entity = Literal["walker", "cell", "edge"]
 
@@ -110,17 +110,23 @@ FEATURES: tuple[Feature, ...] = WALKER_FEATURES + CELL_FEATURES + EDGE_FEATURES
 SCHEMA: int = zlib.crc32(repr([(f.name, f.aggregate, f.window_s, f.unit) for f in WALKER_FEATURES]).encode())
 
 _PACKED = struct.Struct(f"<Id{len(WALKER_FEATURES)}f")
+_PACKED_DTYPE = np.dtype([("schema", "<u4"), ("ts", "<f8"), ("values", "<f4", (len(WALKER_FEATURES),))])
 
 
-def pack_features(event_ts: float, values: F32) -> bytes:
-    """One walker's features as the one value an online store keeps: 60 bytes, little-endian.
+def pack_features(event_ts: F64, values: F32) -> list[bytes]:
+    """Walkers' features as the one value an online store keeps of each: 60 bytes, little-endian.
 
     schema uint32, event time float64 (seconds since the epoch), then float32 in the order of
-    WALKER_FEATURES (nan: unknown). values: (F,). Raises BadInput for another shape.
+    WALKER_FEATURES (nan: unknown). event_ts: (n,), values: (n, F). Raises BadInput for other shapes.
     """
-    if values.shape != (len(WALKER_FEATURES),):
-        raise BadInput(f"features have the shape {values.shape}, needed ({len(WALKER_FEATURES)},)")
-    return _PACKED.pack(SCHEMA, event_ts, *np.asarray(values, np.float32).tolist())
+    if values.shape != (len(event_ts), len(WALKER_FEATURES)):
+        raise BadInput(
+            f"features have the shape {values.shape}, needed ({len(event_ts)}, {len(WALKER_FEATURES)})"
+        )
+    rows = np.empty(len(event_ts), _PACKED_DTYPE)
+    rows["schema"], rows["ts"], rows["values"] = SCHEMA, event_ts, values
+    data = rows.tobytes()
+    return [data[at : at + _PACKED.size] for at in range(0, len(data), _PACKED.size)]
 
 
 def unpack_features(packed: bytes) -> tuple[float, dict[str, float]]:

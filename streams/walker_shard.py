@@ -78,10 +78,8 @@ class WalkerShard:
         """Features of the walkers who moved since the last call, as the online store keeps them."""
         slots, ts, values = self.walking.changed_features()
         devices = self.walking.state.devices
-        return {
-            walker_key(devices[s]): pack_features(at, row)
-            for s, at, row in zip(slots.tolist(), ts.tolist(), values, strict=True)
-        }
+        packed = pack_features(ts, values)
+        return {walker_key(devices[s]): value for s, value in zip(slots.tolist(), packed, strict=True)}
 
     # ---- blocks
 

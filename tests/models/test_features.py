@@ -23,6 +23,12 @@ from models.records import EdgeCondition
 VALUES = np.arange(len(WALKER_FEATURES), dtype=np.float32) * 1.5
 
 
+def packed(event_ts, values):
+    """One walker's value."""
+    (value,) = pack_features(np.array([event_ts]), values[None, :])
+    return value
+
+
 def test_columns_of_the_kernel():
     assert tuple(f.name for f in WALKER_FEATURES) == FEATURE_COLUMNS
 
@@ -42,7 +48,7 @@ def test_names_are_unique_and_complete():
 
 
 def test_there_and_back():
-    event_ts, features = unpack_features(pack_features(1_705_602_000.125, VALUES))
+    event_ts, features = unpack_features(packed(1_705_602_000.125, VALUES))
     assert event_ts == 1_705_602_000.125
     assert list(features.values()) == VALUES.tolist()
     assert tuple(features) == FEATURE_COLUMNS
@@ -51,12 +57,12 @@ def test_there_and_back():
 def test_unknown_becomes_the_default():
     values = VALUES.copy()
     values[0] = math.nan
-    assert unpack_features(pack_features(0.0, values))[1]["pace_mps_60s"] == WALKER_FEATURES[0].default
+    assert unpack_features(packed(0.0, values))[1]["pace_mps_60s"] == WALKER_FEATURES[0].default
 
 
 def test_bytes_are_pinned():
     """These lie in online stores: a change here needs everything stored anew."""
-    assert pack_features(1_705_602_000.0, VALUES).hex() == (
+    assert packed(1_705_602_000.0, VALUES).hex() == (
         "238d8634000000f45a6ad941000000000000c03f00004040000090400000c0400000f040000010410000284100004041000058410000704100008441"
     )
 
@@ -64,9 +70,9 @@ def test_bytes_are_pinned():
 @pytest.mark.parametrize("spoil", [lambda b: b[:-1], lambda b: b + b"\0", lambda b: b"\0\0\0\0" + b[4:]])
 def test_other_bytes_are_refused(spoil):
     with pytest.raises(BadInput, match="store them anew"):
-        unpack_features(spoil(pack_features(1.0, VALUES)))
+        unpack_features(spoil(packed(1.0, VALUES)))
 
 
 def test_a_wrong_shape_is_refused():
     with pytest.raises(BadInput, match="shape"):
-        pack_features(1.0, VALUES[:-1])
+        packed(1.0, VALUES[:-1])
