@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from streams.local_processes import any_port
 from streams.settings import Settings
 from streams.topics import ensure_topics
+from tests.broker.deployment import Client, Worker
+from tests.broker.drawn import City, draw
 
 GONE_WITHIN_S = 20.0
 
@@ -73,3 +77,27 @@ def clear_topics(admin: AdminClient) -> None:
         if time.monotonic() > give_up:
             raise TimeoutError(f"these topics do not go away: {names}")
         time.sleep(0.1)
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> City:
+    """The drawn city, saved."""
+    return draw(tmp_path / "graph")
+
+
+@pytest.fixture
+def worker(settings: Settings, city: City, tmp_path: Path) -> Iterator[Worker]:
+    """A worker in the drawn city that has all partitions; it must end well when it is told to."""
+    started = Worker(replace(settings, graph_dir=str(city.folder)), tmp_path).start()
+    try:
+        yield started.wait_ready()
+    finally:
+        assert started.stop() == 0
+
+
+@pytest.fixture
+def client(worker: Worker) -> Iterator[Client]:
+    """A navigation client of that worker."""
+    one = Client(worker.settings)
+    yield one
+    one.close()

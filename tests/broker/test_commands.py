@@ -5,33 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 
 from models.records import Fix
-from streams.settings import Settings
 from streams.topics import GPS_FIXES
 from tests.broker.deployment import Client, Phone, Worker, wait_for
-from tests.broker.drawn import City, draw
-
-
-@pytest.fixture
-def city(tmp_path: Path) -> City:
-    return draw(tmp_path / "graph")
-
-
-@pytest.fixture
-def worker(settings: Settings, city: City, tmp_path: Path) -> Iterator[Worker]:
-    started = Worker(replace(settings, graph_dir=str(city.folder)), tmp_path).start()
-    try:
-        yield started.wait_ready()
-    finally:
-        assert started.stop() == 0
+from tests.broker.drawn import City
 
 
 def flaneur(worker: Worker, *arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 import pytest
+from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, TopicPartition
 
 from cli.main import run
@@ -16,15 +17,11 @@ from geo.graph import edge_id
 from geo.polyline import encode6
 from models.records import EdgeCondition, RouteUpdate
 from streams.settings import Settings
+from streams.topic_reader import partition_of
 from streams.topics import EDGE_CONDITIONS, GPS_FIXES, ROUTE_UPDATES
-from streams.walk_history import murmur2, partition_of, read_history
+from streams.walk_history import read_history
 from tests.broker.deployment import Phone
-from tests.broker.drawn import T0, City, draw
-
-
-@pytest.fixture
-def city(tmp_path: Path) -> City:
-    return draw(tmp_path / "graph")
+from tests.broker.drawn import T0, City
 
 
 @pytest.fixture

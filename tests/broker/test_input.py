@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,28 +15,7 @@ from models.records import Fix, WeatherReport, encode
 from streams.settings import Settings
 from streams.topics import GPS_FIXES, ROUTE_REQUESTS, TRAFFIC_REPORTS, WEATHER_REPORTS, ensure_topics
 from tests.broker.deployment import Client, Phone, Worker, stored_walkers, wait_for
-from tests.broker.drawn import T0, City, draw
-
-
-@pytest.fixture
-def city(tmp_path: Path) -> City:
-    return draw(tmp_path / "graph")
-
-
-@pytest.fixture
-def worker(settings: Settings, city: City, tmp_path: Path) -> Iterator[Worker]:
-    started = Worker(replace(settings, graph_dir=str(city.folder)), tmp_path).start()
-    try:
-        yield started.wait_ready()
-    finally:
-        assert started.stop() == 0
-
-
-@pytest.fixture
-def client(worker: Worker) -> Iterator[Client]:
-    one = Client(worker.settings)
-    yield one
-    one.close()
+from tests.broker.drawn import T0, City
 
 
 def counted(worker: Worker, fixes: int) -> None:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from confluent_kafka.admin import AdminClient
 
 from models.records import Fix, RouteRequest, encode
@@ -29,7 +28,7 @@ from tests.broker.deployment import (
     total_fixes,
     wait_for,
 )
-from tests.broker.drawn import T0, City, draw
+from tests.broker.drawn import T0, City
 
 WALKERS = 40
 # asked for → walked: some follow their route, some leave it, some come near its end
@@ -79,11 +78,6 @@ def fixes(city: City) -> list[Fix]:
         j = i + shuffled.randrange(1, 30)
         everything[i], everything[j] = everything[j], everything[i]
     return everything
-
-
-@pytest.fixture
-def city(tmp_path: Path) -> City:
-    return draw(tmp_path / "graph")
 
 
 def ask_all(phone: Phone, client: Client, city: City) -> None:

@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from geo.polyline import decode6
 from models.records import Rating, RouteRequest, RouteUpdate, TrafficReport, WeatherReport
-from streams.settings import Settings
 from streams.topics import GPS_FIXES, RATINGS, ROUTE_REQUESTS, TRAFFIC_REPORTS, WEATHER_REPORTS
 from tests.broker.deployment import Client, Phone, Worker
-from tests.broker.drawn import T0, City, draw
-
-
-@pytest.fixture
-def city(tmp_path: Path) -> City:
-    return draw(tmp_path / "graph")
-
-
-@pytest.fixture
-def worker(settings: Settings, city: City, tmp_path: Path) -> Iterator[Worker]:
-    started = Worker(replace(settings, graph_dir=str(city.folder)), tmp_path).start()
-    try:
-        yield started.wait_ready()
-    finally:
-        assert started.stop() == 0
-
-
-@pytest.fixture
-def client(worker: Worker) -> Iterator[Client]:
-    one = Client(worker.settings)
-    yield one
-    one.close()
+from tests.broker.drawn import T0, City
 
 
 @pytest.fixture
