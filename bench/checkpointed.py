@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 import faust
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from geo.errors import Unavailable
 from models.walker_state import WalkerState
 from streams.checkpoints import CheckpointTable
 from streams.settings import Settings
+from streams.topic_reader import TopicReader
 from streams.topics import DEVICE_TOPICS, GPS_FIXES, WALKERS_TABLE, changelog_topic
 
 NO_GRAPH = 0  # routes are of no interest here, so no graph is needed
@@ -18,35 +19,11 @@ NO_GRAPH = 0  # routes are of no interest here, so no graph is needed
 
 def read_changelog(settings: Settings, table: str) -> dict[bytes, bytes]:
     """The newest value of every key of a table's changelog; raises Unavailable when it cannot be read."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": settings.bootstrap,
-            "group.id": "bench-changelog",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "auto.offset.reset": "earliest",
-        }
-    )
-    topic = changelog_topic(settings, table)
-    consumer.assign([TopicPartition(topic, partition, 0) for partition in range(settings.partitions)])
     newest: dict[bytes, bytes] = {}
-    ends = 0
-    try:
-        while ends < settings.partitions:
-            message = consumer.poll(30.0)
-            if message is None:
-                raise Unavailable(f"the changelog {topic} could not be read to its end within 30 s")
-            error = message.error()
-            if error is not None:
-                if error.code() != KafkaError._PARTITION_EOF:
-                    raise Unavailable(f"the changelog {topic} could not be read: {error}")
-                ends += 1
-                continue
-            key, value = message.key(), message.value()
-            if key is not None and value is not None:
-                newest[key] = value
-    finally:
-        consumer.close()
+    with TopicReader(settings.bootstrap) as topics:
+        for message in topics.messages(changelog_topic(settings, table)):
+            if message.key is not None and message.value is not None:
+                newest[message.key] = message.value
     return newest
 
 

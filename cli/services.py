@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields, replace
 import psutil
 
 from cli.bundled_graph import ensure_graph
-from cli.scrape import scrape
 from geo.errors import Unavailable
 from streams.local_processes import (
     LocalProcess,
@@ -33,6 +32,7 @@ from streams.local_services import (
     wait_for_broker,
     wait_for_redis,
 )
+from streams.scrape import scrape
 from streams.settings import Settings
 from streams.topics import WALKERS_TABLE, ensure_topics
 

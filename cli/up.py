@@ -14,7 +14,6 @@ import click
 import orjson
 from rich.console import Console
 
-from cli.scrape import scrape_all
 from cli.services import Stack, Wanted
 from cli.up_view import View, report
 from cli.up_watch import Snapshot, Watch, snapshot
@@ -25,6 +24,7 @@ from streams.demo_world import DAY_S
 from streams.fleet import begin_ts
 from streams.local_services import run_folder
 from streams.replay import PlaySummary, parse_speed, play
+from streams.scrape import scrape_all
 from streams.settings import Settings
 from streams.topics import GPS_FIXES
 

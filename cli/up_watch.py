@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # documented, not in its __all__
 
-from cli.scrape import Samples
 from geo.errors import BadRecord, Unavailable
 from models.records import RouteUpdate, decode
 from streams.fleet import Timed
+from streams.scrape import Samples
 from streams.settings import Settings
 from streams.topics import GPS_FIXES, ROUTE_REQUESTS, ROUTE_UPDATES, admin_client
 

@@ -11,8 +11,7 @@ and accuracies are drawn from the distributions of the real tracks.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +19,7 @@ from numpy.typing import ArrayLike
 from geo.errors import BadInput
 from geo.geodesy import from_local, to_local
 from geo.graph import F64
+from models.parameters import Parameters
 
 #: Normal scores at which the reported accuracy's quantiles are kept.
 ACCURACY_SCORES: F64 = np.linspace(-2.5, 2.5, 21)
@@ -27,8 +27,10 @@ MAX_FIXES = 10_000_000
 
 
 @dataclass(frozen=True)
-class GpsError:
+class GpsError(Parameters):
     """The fitted parameters. Tuples are quantiles at evenly spaced shares 0..1 unless said otherwise."""
+
+    _what = "GPS error"
 
     tau_s: float  # correlation time of the fast part
     sigma_base_m: float  # its standard deviation per axis is sigma_base_m + sigma_per_accuracy * accuracy_m
@@ -63,25 +65,6 @@ class GpsError:
         """Standard deviation in metres of each axis, both parts, where these accuracies are reported."""
         fast: F64 = self.sigma_base_m + self.sigma_per_accuracy * np.asarray(accuracy_m, np.float64)
         return fast / math.sqrt(1 - self.slow_share)
-
-    def to_dict(self) -> dict[str, object]:
-        """The parameters as plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, object]) -> GpsError:
-        """The inverse of `to_dict`; raises BadInput naming what is missing or no number."""
-        values: dict[str, object] = {}
-        for field in fields(cls):
-            value = raw.get(field.name)
-            try:
-                if isinstance(value, (list, tuple)):
-                    values[field.name] = tuple(float(one) for one in value)
-                else:
-                    values[field.name] = float(value)  # type: ignore[arg-type]  # the except answers for it
-            except (TypeError, ValueError) as error:
-                raise BadInput(f"GPS error: {field.name} is {value!r}") from error
-        return cls(**values)  # type: ignore[arg-type]  # every field was converted above
 
 
 def apply(

@@ -7,8 +7,8 @@ and stands still now and then (crossings, shop windows). All three are fitted on
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from geo.geodesy import haversine_m
 from geo.graph import F64
 from models.foot_tracks import FootTrack, Track, foot_tracks, span_speeds
 from models.gps_error import MAX_FIXES, draw, first_order
+from models.parameters import Parameters
 
 STANDING_MPS = 0.3  # slower than that over STOP_SPAN_S is a stop: GPS error alone makes about 0.2
 STOP_SPAN_S = 10.0
@@ -29,8 +30,10 @@ _SHARES = np.linspace(0, 1, 101)
 
 
 @dataclass(frozen=True)
-class Pace:
+class Pace(Parameters):
     """How people walk. Tuples are quantiles at evenly spaced shares 0..1."""
+
+    _what = "pace"
 
     mean_mps: tuple[float, ...]  # over the walkers, while they move
     variation: float  # standard deviation of a walker's pace, as a share of the mean
@@ -46,25 +49,6 @@ class Pace:
                 raise BadInput(f"pace: {field.name} must be finite and not negative, not {values}")
         if min(self.mean_mps) < 0.1 or self.variation_tau_s <= 0:
             raise BadInput("pace: nobody walks slower than 0.1 m/s, and variation_tau_s must be above 0")
-
-    def to_dict(self) -> dict[str, object]:
-        """The parameters as plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, object]) -> Pace:
-        """The inverse of `to_dict`; raises BadInput naming what is missing or no number."""
-        values: dict[str, object] = {}
-        for field in fields(cls):
-            value = raw.get(field.name)
-            try:
-                if isinstance(value, (list, tuple)):
-                    values[field.name] = tuple(float(one) for one in value)
-                else:
-                    values[field.name] = float(value)  # type: ignore[arg-type]  # the except answers for it
-            except (TypeError, ValueError) as error:
-                raise BadInput(f"pace: {field.name} is {value!r}") from error
-        return cls(**values)  # type: ignore[arg-type]  # every field was converted above
 
 
 @dataclass(frozen=True, eq=False)

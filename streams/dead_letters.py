@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import base64
-import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, Producer
 
-from geo.errors import BadRecord, Unavailable
+from geo.errors import BadRecord
 from models.records import DeadLetter, decode
 from streams.settings import Settings
+from streams.topic_reader import TopicReader
 from streams.topics import DEAD_LETTERS
-
-READ_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -34,54 +31,15 @@ class Letter:
 
 def read_letters(settings: Settings) -> Iterator[Letter]:
     """All dead letters that the topic still holds, oldest first; raises Unavailable without a broker."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": settings.bootstrap,
-            "group.id": f"dead-letters-{uuid.uuid4()}",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",
-            "log_level": 0,
-        }
-    )
-    try:
-        try:
-            low, high = consumer.get_watermark_offsets(
-                TopicPartition(DEAD_LETTERS, 0), timeout=READ_TIMEOUT_S
-            )
-        except KafkaException as error:
-            raise Unavailable(
-                f"dead letters cannot be read at {settings.bootstrap}: {error}; is the broker running?"
-            ) from error
-        consumer.assign([TopicPartition(DEAD_LETTERS, 0, low)])
-        quiet_since = time.monotonic()
-        position = low
-        while position < high:
-            message = consumer.poll(0.5)
-            if message is None:
-                if time.monotonic() - quiet_since > READ_TIMEOUT_S:
-                    raise Unavailable(f"the broker at {settings.bootstrap} stopped answering")
-                continue
-            problem = message.error()
-            if problem is not None:
-                if problem.code() == KafkaError._PARTITION_EOF:
-                    return
-                raise Unavailable(f"dead letters cannot be read: {problem}")
-            quiet_since = time.monotonic()
-            offset, value = message.offset(), message.value()
-            assert offset is not None
-            position = offset + 1
-            if value is None:
+    with TopicReader(settings.bootstrap) as topics:
+        for message in topics.messages(DEAD_LETTERS):
+            if message.value is None:
                 continue
             try:
-                letter = decode(DeadLetter, value)
+                letter = decode(DeadLetter, message.value)
             except BadRecord:
                 continue
-            key = message.key()
-            yield Letter(
-                offset, message.timestamp()[1] / 1000.0, key.encode() if isinstance(key, str) else key, letter
-            )
-    finally:
-        consumer.close()
+            yield Letter(message.offset, message.at_s, message.key, letter)
 
 
 def replay_letters(settings: Settings, letters: list[Letter]) -> int:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,11 +9,12 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaExcepti
 
 from geo.errors import FlaneurError, Unavailable
 from geo.graph import open_graph
+from streams.scrape import scrape_address
 from streams.settings import Settings
 from streams.topics import DEVICE_TOPICS, EDGE_CONDITIONS, REPORT_TOPICS, admin_client, declared_topics
 
-_SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$")
-_LABEL = re.compile(r'(\w+)="([^"]*)"')
+# of each worker's metrics, without their prefix
+_SHOWN = ("fixes_total", "walkers", "active_trips", "conditions_version", "rebalances_total")
 
 
 @dataclass(frozen=True)
@@ -61,16 +59,12 @@ def read_status(settings: Settings, metrics_addresses: list[str]) -> Status:
     except FlaneurError as error:
         status.graph = {"directory": settings.graph_dir, "problem": str(error)}
     for address in metrics_addresses:
-        samples = _scrape(address)
-        if samples is None:
+        samples = scrape_address(address)
+        if not samples.series:
             continue
-        status.workers[address] = {
-            name: sum(value for found, _, value in samples if found == f"flaneur_{name}")
-            for name in ("fixes_total", "walkers", "active_trips", "conditions_version", "rebalances_total")
-        }
-        for name, labels, value in samples:
-            if name == "flaneur_checkpoint_timestamp_seconds":
-                status.checkpoints[f"{labels['table']}/{labels['partition']}"] = value
+        status.workers[address] = {name: samples.total(f"flaneur_{name}") for name in _SHOWN}
+        for labels, value in samples.series.get("flaneur_checkpoint_timestamp_seconds", []):
+            status.checkpoints[f"{labels['table']}/{labels['partition']}"] = value
     return status
 
 
@@ -109,18 +103,3 @@ def _lags(settings: Settings) -> Iterator[PartitionLag]:
         ) from error
     finally:
         consumer.close()
-
-
-def _scrape(address: str) -> list[tuple[str, dict[str, str], float]] | None:
-    try:
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=2) as answer:
-            text = answer.read().decode()
-    except (urllib.error.URLError, OSError):
-        return None
-    samples = []
-    for line in text.splitlines():
-        match = _SAMPLE.match(line)
-        if match:
-            name, labels, value = match.groups()
-            samples.append((name, dict(_LABEL.findall(labels or "")), float(value)))
-    return samples

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from cli import bundled_graph
-from cli.scrape import Samples, read_samples, scrape
 from cli.up_view import View, report
 from cli.up_watch import Snapshot, Watch, percentile_ms, snapshot
 from geo.errors import Unavailable
 from models.records import RouteUpdate, encode
 from streams.fleet import Timed
 from streams.local_processes import RunFolder, any_port
+from streams.scrape import Samples, read_samples, scrape
 from streams.topics import GPS_FIXES, TRAFFIC_REPORTS
 
 EXPOSED = """\

@@ -37,8 +37,13 @@ class Samples:
 
 def scrape(port: int, timeout_s: float = 3.0) -> Samples:
     """What the worker at that port of this machine exposes; nothing while it does not answer."""
+    return scrape_address(f"127.0.0.1:{port}", timeout_s)
+
+
+def scrape_address(address: str, timeout_s: float = 3.0) -> Samples:
+    """What the worker at `host:port` exposes; nothing while it does not answer."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=timeout_s) as answer:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=timeout_s) as answer:
             text = answer.read().decode()
     except (urllib.error.URLError, OSError):
         return Samples()

@@ -1,0 +1,103 @@
+"""Reads partitions from their beginning to where they end now, outside of every consumer group."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from aiokafka.partitioner import murmur2
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from geo.errors import Unavailable
+
+ANSWER_WITHIN_S = 10.0
+_BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it lies in the topic."""
+
+    partition: int
+    offset: int
+    at_s: float  # broker's time, seconds since the epoch
+    key: bytes | None
+    value: bytes | None  # None: a tombstone
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where Kafka's own clients put a key: murmur2 without the sign bit, modulo the number of partitions."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+class TopicReader:
+    """A context manager around one consumer; raises Unavailable where the broker or a topic is not there."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": bootstrap,
+                "group.id": f"reader-{uuid.uuid4()}",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+                "log_level": 0,
+            }
+        )
+
+    def __enter__(self) -> TopicReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._consumer.close()
+
+    def messages(self, topic: str, key: bytes | None = None) -> Iterator[Message]:
+        """Everything in all partitions, one after the other, or in the one where `key` belongs."""
+        try:
+            count = len(self._consumer.list_topics(topic, timeout=ANSWER_WITHIN_S).topics[topic].partitions)
+            if not count:
+                raise Unavailable(
+                    f"the broker at {self._bootstrap} has no topic {topic}: run `flaneur topics --create`"
+                )
+            for partition in range(count) if key is None else [partition_of(key, count)]:
+                yield from self._partition(TopicPartition(topic, partition))
+        except KafkaException as error:
+            raise Unavailable(
+                f"{topic} cannot be read at {self._bootstrap}: {error}; is the broker running?"
+            ) from error
+
+    def _partition(self, partition: TopicPartition) -> Iterator[Message]:
+        low, high = self._consumer.get_watermark_offsets(partition, timeout=ANSWER_WITHIN_S)
+        self._consumer.assign([TopicPartition(partition.topic, partition.partition, low)])
+        at = low
+        quiet_since = time.monotonic()
+        while at < high:
+            messages = self._consumer.consume(_BATCH, 0.5)
+            for message in messages:
+                problem, offset = message.error(), message.offset()
+                if problem is not None:
+                    # compaction may have taken the last messages: then the end comes before `high` is seen
+                    if problem.code() == KafkaError._PARTITION_EOF:
+                        return
+                    raise KafkaException(problem)
+                assert offset is not None
+                at = offset + 1
+                yield Message(
+                    partition.partition,
+                    offset,
+                    message.timestamp()[1] / 1000.0,
+                    _bytes(message.key()),
+                    _bytes(message.value()),
+                )
+            if messages:
+                quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since > ANSWER_WITHIN_S:
+                raise Unavailable(f"the broker at {self._bootstrap} stopped answering")
+
+
+def _bytes(value: bytes | str | None) -> bytes | None:
+    """As it is: the client's annotations allow for deserializers that we do not use."""
+    return value.encode() if isinstance(value, str) else value
