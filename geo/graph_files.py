@@ -20,7 +20,7 @@ from geo.errors import BadGraph
 from geo.graph import Graph
 from geo.graph_check import check_graph
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 METADATA = "metadata.json"
 NAMES = "names.json"
 ARRAYS: dict[str, str] = {

@@ -23,6 +23,7 @@ from geo.surroundings import EMITTERS, Surroundings, Tags
 # the columns of Graph.static_factors; geo.costs.STATIC_FACTORS describes them in the same order
 NAMES = (
     "noise", "air", "green", "water", "unlit", "rough_surface", "steps", "sights", "steep", "unsheltered",
+    "narrow", "amenities",
 )  # fmt: skip
 SAMPLE_M = 25.0
 CHUNK = 200_000  # samples at a time: bounds the memory of the spatial queries
@@ -59,6 +60,16 @@ ROUGH_SMOOTHNESS = {
     "excellent": 0.0, "good": 0.0, "intermediate": 0.25, "bad": 0.5, "very_bad": 0.7, "horrible": 0.9,
     "very_horrible": 1.0, "impassable": 1.0,
 }  # fmt: skip
+# two people side by side need 1.8 m, four abreast 3 m: below the one a path is tight, above the other not
+TIGHT_M, ROOMY_M = 1.0, 3.0
+NARROW_PATH = {"path": 0.5, "sidewalk": 0.3, "steps": 0.3, "bridleway": 0.5, "pier": 0.3, "platform": 0.2}
+# on the carriageway of a street that has no pavement, by how much of it the traffic takes
+NARROW_CARRIAGEWAY = {
+    "residential": 0.3, "unclassified": 0.4, "road": 0.4, "tertiary": 0.6, "secondary": 0.8, "primary": 1.0,
+    "trunk": 1.0,
+}  # fmt: skip
+SIDEWALK_KEYS = ("sidewalk", "sidewalk:both", "sidewalk:left", "sidewalk:right")
+PAVEMENT_UNKNOWN = 0.5  # how likely a street without any `sidewalk` tag has none
 GENTLE_SLOPE, STEEP_SLOPE = 0.02, 0.15  # rise over run
 
 
@@ -173,6 +184,7 @@ def _columns(ways: Sequence[WalkableWay], scene: Scene) -> F64:
             noise, air, nature, water(scene), unlit(scene, tagged_unlit, ways), rough, stairs, sights(scene),
             np.array([steep(tagged_slope(way.tags)) for way in ways]),
             np.where(roofed, 0.0, unsheltered(scene, shade)),
+            np.array([narrow(way.tags, way.road_class) for way in ways]), amenities(scene),
         ],
         axis=1,
     )  # fmt: skip
@@ -258,6 +270,34 @@ def steps(road_class: str) -> float:
 def sights(scene: Scene) -> F64:
     """1 - exp(-s), s summing 1 - distance / 60 m over the sights within 60 m: the third adds less."""
     return scene.mean(1.0 - np.exp(-scene.weigh("sight", 60.0)))
+
+
+def amenities(scene: Scene) -> F64:
+    """1 - exp(-s / 2), s summing 1 - distance / 60 m over the amenities within 60 m."""
+    return scene.mean(1.0 - np.exp(-scene.weigh("amenity", 60.0) / 2))
+
+
+def narrow(tags: Tags, road_class: str) -> float:
+    """1 where a path is TIGHT_M wide or less, 0 from ROOMY_M on; on a street without a pavement, the share
+    of its carriageway that traffic takes."""
+    if road_class in NARROW_CARRIAGEWAY:
+        sidewalk = {tags[key] for key in SIDEWALK_KEYS if key in tags}
+        if sidewalk - {"no", "none"}:
+            return 0.0
+        return NARROW_CARRIAGEWAY[road_class] * (1.0 if sidewalk else PAVEMENT_UNKNOWN)
+    width = metres(tags.get("width", tags.get("est_width", "")))
+    if width is None:
+        return NARROW_PATH.get(road_class, 0.1)
+    return min(1.0, max(0.0, (ROOMY_M - width) / (ROOMY_M - TIGHT_M)))
+
+
+def metres(text: str) -> float | None:
+    """A length as OSM writes it ("2", "2.5 m", "2,5"); None where it is none, or in feet."""
+    try:
+        value = float(text.removesuffix("m").strip().replace(",", "."))
+    except ValueError:
+        return None
+    return value if 0.0 < value < 1000.0 else None
 
 
 def steep(slope: float) -> float:

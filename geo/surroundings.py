@@ -52,8 +52,16 @@ _SIGHTS: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("fountain", "amenity", frozenset({"fountain"})),
 )  # fmt: skip
 
+_AMENITIES: tuple[tuple[str, str, frozenset[str]], ...] = (
+    ("amenity", "amenity", frozenset({
+        "bench", "cafe", "ice_cream", "biergarten", "drinking_water", "water_point", "toilets", "shelter",
+    })),
+    ("amenity", "shop", frozenset({"bakery", "pastry", "coffee"})),
+    ("amenity", "leisure", frozenset({"picnic_table"})),
+)  # fmt: skip
+
 # an area without any of these keys is in no layer
-AREA_KEYS = tuple(sorted({key for _, key, _ in _AREAS + _SIGHTS}))
+AREA_KEYS = tuple(sorted({key for _, key, _ in _AREAS + _SIGHTS + _AMENITIES}))
 
 
 @dataclass(slots=True)
@@ -68,9 +76,9 @@ class Surroundings:
 
 def area_layers(tags: Tags) -> set[str]:
     """Layers of a closed way or multipolygon with these tags."""
-    layers = _matching(tags, _AREAS) | _matching(tags, _SIGHTS)
+    layers = _matching(tags, _AREAS) | _matching(tags, _SIGHTS) | _matching(tags, _AMENITIES)
     if tags.get("access") in ("no", "private") or tags.get("location") == "underground":
-        layers -= {"park", "water"}  # nobody walking by sees anything of it
+        layers -= {"park", "water", "amenity"}  # nobody walking by sees anything of it
     return layers
 
 
@@ -85,7 +93,8 @@ def line_layers(tags: Tags) -> set[str]:
 
 def point_layers(tags: Tags) -> set[str]:
     """Layers of a node with these tags."""
-    return _matching(tags, _POINTS) | _matching(tags, _SIGHTS)
+    layers = _matching(tags, _POINTS) | _matching(tags, _SIGHTS) | _matching(tags, _AMENITIES)
+    return layers - {"amenity"} if tags.get("access") in ("no", "private") else layers
 
 
 def _matching(tags: Tags, table: tuple[tuple[str, str, frozenset[str]], ...]) -> set[str]:

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from geo.costs import STATIC_FACTORS, Costs
+from geo.costs import FACTORS, STATIC_FACTORS, Costs
 from geo.geodesy import haversine_m
 from geo.graph import Graph
 from geo.search import Metric, Path, Place
@@ -101,7 +101,7 @@ def random_graph(seed: int, *, symmetric: bool = False) -> Graph:
 def random_costs(graph: Graph, seed: int, *, closed_share: float = 0.05) -> Costs:
     """Random factors; some stretches closed both ways."""
     rng = np.random.default_rng(seed)
-    factors = rng.random((graph.edge_count, 17)).astype(np.float32)
+    factors = rng.random((graph.edge_count, len(FACTORS))).astype(np.float32)
     closed = rng.random(graph.edge_count) < closed_share
     back = graph.reverse[closed]
     closed[back[back >= 0]] = True

@@ -34,7 +34,7 @@ def test_declaration_is_consistent():
         assert factor.low < factor.high
         assert factor.gate is None or (factor.kind == "dynamic" and factor.gate in STATIC_FACTORS)
     pleasant = {factor.name for factor in FACTORS if factor.default_weight < 0}
-    assert pleasant == {"green", "water", "sights"}
+    assert pleasant == {"green", "water", "sights", "amenities"}
 
 
 def test_impedance_equals_its_naive_twin():

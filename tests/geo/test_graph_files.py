@@ -11,7 +11,7 @@ import pytest
 from geo.errors import BadGraph
 from geo.graph import Graph, open_graph, save_graph
 from geo.graph_check import check_graph
-from geo.graph_files import ARRAYS
+from geo.graph_files import ARRAYS, FORMAT_VERSION
 from tests.geo.asciimap import graph_from_ascii
 
 DRAWING = """
@@ -42,7 +42,7 @@ def test_a_saved_graph_opens_equal_and_read_only(tmp_path: Path) -> None:
         assert again.names == graph.names == ("Rue de l’Été",)
         assert again.meta["counts"] == graph.meta["counts"]
         assert again.meta["attribution"] == "© OpenStreetMap contributors, ODbL 1.0"
-        assert again.meta["version"] == 1
+        assert again.meta["version"] == FORMAT_VERSION
 
 
 def test_the_checksum_is_of_the_arrays_and_nothing_else(tmp_path: Path) -> None:
@@ -121,9 +121,9 @@ def test_damaged_files_are_refused_without_verify(tmp_path: Path, name: str, dam
 def test_other_versions_and_types_are_refused(tmp_path: Path) -> None:
     save_graph(tmp_path / "g", drawn())
     meta = json.loads((tmp_path / "g" / "metadata.json").read_text())
-    for version in (0, 2, "1", None):
+    for version in (FORMAT_VERSION - 1, FORMAT_VERSION + 1, str(FORMAT_VERSION), None):
         (tmp_path / "g" / "metadata.json").write_text(json.dumps({**meta, "version": version}))
-        with pytest.raises(BadGraph, match=r"format version .* reads 1"):
+        with pytest.raises(BadGraph, match=rf"format version .* reads {FORMAT_VERSION}"):
             open_graph(tmp_path / "g")
     (tmp_path / "g" / "metadata.json").write_text(json.dumps({**meta, "checksum": "0" * 64}))
     with pytest.raises(BadGraph, match="changed after the import"):

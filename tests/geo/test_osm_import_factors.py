@@ -8,7 +8,7 @@ import pytest
 from geo.costs import STATIC_FACTORS
 from geo.osm_import import graph_of
 from geo.pace import tagged_slope, tobler_factor, walking_s
-from geo.static_factors import NAMES, rough_surface, steep
+from geo.static_factors import NAMES, narrow, rough_surface, steep
 from tests.geo.asciimap import extract_from_ascii, graph_from_ascii
 
 Tags = dict[str, dict[str, str]]
@@ -174,6 +174,43 @@ def test_sights_nearby_add_up_to_less_than_one() -> None:
     assert 0.4 < one < two < 1
     assert factor("sights", drawing, museum, metres_per_char=100) == 0
     assert factor("sights", drawing, {"S": {"shop": "kiosk"}}) == 0
+
+
+def test_amenities_nearby_add_up_to_less_than_one() -> None:
+    drawing = """
+         S T
+        A---B
+    """
+    bench: Tags = {"S": {"amenity": "bench"}}
+    both: Tags = {**bench, "T": {"amenity": "toilets"}}
+    one, two = factor("amenities", drawing, bench), factor("amenities", drawing, both)
+    assert 0.2 < one < two < 1
+    assert factor("amenities", drawing, bench, metres_per_char=100) == 0
+    assert factor("amenities", drawing, {"S": {"amenity": "toilets", "access": "private"}}) == 0
+    assert factor("amenities", drawing, {"S": {"amenity": "bank"}}) == 0
+
+
+@pytest.mark.parametrize(
+    ("tags", "value"),
+    [
+        ("highway=footway width=0.8", 1.0),
+        ("highway=footway width=2", 0.5),
+        ("highway=path width=2,5\u00a0m", 0.25),
+        ("highway=footway est_width=4", 0.0),
+        ("highway=footway width=narrow", 0.1),
+        ("highway=footway width=6'", 0.1),
+        ("highway=path", 0.5),
+        ("highway=pedestrian", 0.1),
+        ("highway=primary sidewalk=both", 0.0),
+        ("highway=primary sidewalk:left=yes sidewalk:right=no", 0.0),
+        ("highway=primary sidewalk=no width=12", 1.0),
+        ("highway=residential sidewalk=none", 0.3),
+        ("highway=residential", 0.15),
+    ],
+)
+def test_narrow_by_width_class_and_pavement(tags: str, value: float) -> None:
+    pairs = dict(pair.split("=") for pair in tags.split(" "))
+    assert narrow(pairs, pairs["highway"]) == pytest.approx(value)
 
 
 @pytest.mark.parametrize(

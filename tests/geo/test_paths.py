@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from geo.costs import Costs, static_costs
+from geo.costs import STATIC_FACTORS, Costs, static_costs
 from geo.errors import NoRoute
 from geo.paths import joined, node_place, path_of, shared_m, walked_twice_m, without_spurs
 from geo.search import Place, SearchSpace, make_metric, shortest_path
@@ -24,7 +24,7 @@ GRAPH = graph_of(
     [55.0, 55.0, 55.0, 55.0, 55.001],
     [12.0, 12.001, 12.002, 12.003, 12.001],
     [(0, 1), (1, 2), (2, 3), (1, 4)],
-    static=np.zeros((4, 10)),
+    static=np.zeros((4, len(STATIC_FACTORS))),
 )
 METRIC = make_metric(GRAPH, static_costs(GRAPH), {})
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from geo.costs import Costs, static_costs
+from geo.costs import STATIC_FACTORS, Costs, static_costs
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import haversine_m
 from geo.search import (
@@ -119,7 +119,9 @@ def test_symmetric_graph_costs_the_same_both_ways():
         assert there == pytest.approx(back, rel=1e-9, abs=1e-9)
 
 
-LINE = graph_of([55.0, 55.0, 55.0], [12.0, 12.001, 12.002], [(0, 1), (1, 2)], static=np.zeros((2, 10)))
+LINE = graph_of(
+    [55.0, 55.0, 55.0], [12.0, 12.001, 12.002], [(0, 1), (1, 2)], static=np.zeros((2, len(STATIC_FACTORS)))
+)
 LINE_METRIC = make_metric(LINE, static_costs(LINE), {})
 
 
@@ -228,7 +230,7 @@ def test_a_star_settles_fewer_nodes_than_dijkstra():
     lon = 12 + np.tile(np.arange(side), side) * 0.0018
     pairs = [(n, n + 1) for n in range(side * side) if n % side + 1 < side]
     pairs += [(n, n + side) for n in range(side * side - side)]
-    graph = graph_of(lat, lon, pairs, static=np.zeros((len(pairs), 10)))
+    graph = graph_of(lat, lon, pairs, static=np.zeros((len(pairs), len(STATIC_FACTORS))))
     metric = make_metric(graph, static_costs(graph), {})
     space = SearchSpace(graph)
     start, end = Place(edge_between(graph, 465, 466), 0.0), Place(edge_between(graph, 474, 475), 1.0)
