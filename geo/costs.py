@@ -3,20 +3,21 @@
 Impedance of an edge = walking duration × max(0.2, 1 + Σ weight · factor), +inf where it is closed. The
 duration itself is never bent by taste, so arrival times stay honest. Every factor lies between 0 (the
 raw measure is at `low` or below) and 1 (at `high` or above); pleasant ones have negative weights.
-A `Costs` is built aside and swapped whole; nothing here changes an array that somebody else may read.
+A `Costs` is built aside and swapped whole; nothing here changes an array that somebody else may read. What
+is static stays in the graph; a `Costs` adds one row of dynamic factors a zone, and what is closed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from geo import cost_kernels as kernels
 from geo.errors import BadInput
 from geo.graph import F32, I32, Graph
 
@@ -89,18 +90,33 @@ COLUMN: dict[str, int] = {name: column for column, name in enumerate(FACTOR_NAME
 DEFAULT_WEIGHTS: dict[str, float] = {factor.name: factor.default_weight for factor in FACTORS}
 
 # Column of the static factor that gates each dynamic one, -1 for none.
-_GATES: I32 = np.array(
+GATES: I32 = np.array(
     [COLUMN[factor.gate] if factor.gate else -1 for factor in FACTORS if factor.kind == "dynamic"], np.int32
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Costs:
-    """All factors of all edges at one moment."""
+    """All factors of all edges at one moment, and which edges are closed.
+
+    A zone is where the dynamic factors are the same: zones 0..C-1 are the graph's cells, the others single
+    stretches that have values of their own. Versions share all arrays that do not differ.
+    """
 
     version: int
-    factors: F32  # (M, K) columns in the order of FACTORS, each 0..1
+    static_factors: F32  # (M, S) the graph's own
+    zone: I32  # (M,) the graph's `cell` where no edge has values of its own
+    zone_values: F32  # (Z, D) dynamic factors, columns in the order of DYNAMIC_FACTORS, each 0..1, not gated
     closed: BoolArray  # (M,)
+
+    def factor_rows(self, edges: I32 | slice = slice(None)) -> F32:
+        """(n, K) the factors of some edges, or of all: columns in the order of FACTORS, each 0..1, gated."""
+        static = self.static_factors[edges]
+        dynamic = self.zone_values[self.zone[edges]]
+        gated = np.flatnonzero(GATES >= 0)
+        dynamic[:, gated] *= static[:, GATES[gated]]
+        rows: F32 = np.concatenate([static, dynamic], axis=1)
+        return rows
 
 
 def scaled(name: str, raw: float) -> float:
@@ -118,9 +134,8 @@ def scaled(name: str, raw: float) -> float:
 
 def static_costs(graph: Graph) -> Costs:
     """The costs of a calm, dry day: version 0, dynamic factors 0, nothing closed."""
-    factors = np.zeros((graph.edge_count, len(FACTORS)), np.float32)
-    factors[:, : len(STATIC_FACTORS)] = graph.static_factors
-    return Costs(0, factors, np.zeros(graph.edge_count, np.bool_))
+    calm = np.zeros((len(graph.cell_h3), len(DYNAMIC_FACTORS)), np.float32)
+    return Costs(0, graph.static_factors, graph.cell, calm, np.zeros(graph.edge_count, np.bool_))
 
 
 def apply_conditions(
@@ -143,34 +158,53 @@ def apply_conditions(
     shape = (len(graph.cell_h3), len(DYNAMIC_FACTORS))
     if cell_values.shape != shape:
         raise BadInput(f"cell_values has the shape {cell_values.shape}, but this graph needs {shape}")
-    values = np.asarray(cell_values, np.float32)
+    values = _known(cell_values)
     if night:
-        values = values.copy()
         values[:, DYNAMIC_FACTORS.index("dark")] = 1.0
-    static_count = len(STATIC_FACTORS)
-    factors = np.empty((graph.edge_count, len(FACTORS)), np.float32)
-    _spread_cells(graph.static_factors, graph.cell, values, _GATES, factors)
-    for name, (edges, measured) in edge_values.items():
-        if name not in DYNAMIC_FACTORS:
-            raise BadInput(
-                f"edge_values has {name!r}, which is none of the dynamic {', '.join(DYNAMIC_FACTORS)}"
-            )
-        edges = _checked_edges(graph, edges)
-        if len(edges) != len(measured):
-            raise BadInput(f"edge_values[{name!r}] has {len(edges)} edges but {len(measured)} values")
-        gate = int(_GATES[DYNAMIC_FACTORS.index(name)])
-        known = np.clip(np.nan_to_num(np.asarray(measured, np.float32)), 0.0, 1.0)
-        back = graph.reverse[edges]
-        # The other direction first, so that a value given for it explicitly wins.
-        for target, value in ((back[back >= 0], known[back >= 0]), (edges, known)):
-            gated = value * graph.static_factors[target, gate] if gate >= 0 else value
-            factors[target, static_count + DYNAMIC_FACTORS.index(name)] = gated
+    own = _own_values(graph, edge_values)
+    edges = np.unique(np.concatenate([np.empty(0, np.int32), *(edges for _, edges, _ in own)]))
+    zone = graph.cell
+    if len(edges):
+        zone = np.array(graph.cell)
+        zone[edges] = np.arange(len(values), len(values) + len(edges), dtype=np.int32)
+        zone.setflags(write=graph.cell.flags.writeable)  # else every kernel is compiled for both kinds
+        values = np.concatenate([values, values[graph.cell[edges]]])
+        for column, targets, known in own:
+            values[zone[targets], column] = known
     closed = np.zeros(graph.edge_count, np.bool_)
-    shut = _checked_edges(graph, closed_edges)
-    closed[shut] = True
-    back = graph.reverse[shut]
-    closed[back[back >= 0]] = True
-    return Costs(version, factors, closed)
+    closed[_both_ways(graph, closed_edges)] = True
+    return Costs(version, graph.static_factors, zone, values, closed)
+
+
+def with_closed(graph: Graph, costs: Costs, version: int, edges: I32, closed: bool) -> Costs:
+    """The costs with some stretches closed, or opened, both ways; everything else is shared.
+
+    Raises BadInput for an edge outside the graph.
+    """
+    changed = costs.closed.copy()
+    changed[_both_ways(graph, edges)] = closed
+    return replace(costs, version=version, closed=changed)
+
+
+def changed_edges(old: Costs, new: Costs) -> I32:
+    """Ascending: the edges whose conditions differ between two costs of one graph, or that were closed or
+    opened. What the two share is not looked at."""
+    changed = np.zeros(len(new.zone), np.bool_)
+    if old.zone is not new.zone or old.zone_values is not new.zone_values:
+        count = min(len(old.zone_values), len(new.zone_values))
+        differs = np.any(old.zone_values[:count] != new.zone_values[:count], axis=1)
+        if old.zone is new.zone:
+            if differs.any():
+                changed = differs[new.zone]
+        else:
+            maybe = np.flatnonzero(
+                (old.zone != new.zone) | np.append(differs, True)[np.minimum(new.zone, count)]
+            )
+            was, now = old.zone_values[old.zone[maybe]], new.zone_values[new.zone[maybe]]
+            changed[maybe] = np.any(was != now, axis=1)
+    if old.closed is not new.closed:
+        changed |= old.closed != new.closed
+    return np.flatnonzero(changed).astype(np.int32)
 
 
 def weights(taste: Mapping[str, float]) -> F32:
@@ -188,11 +222,77 @@ def weights(taste: Mapping[str, float]) -> F32:
     return result
 
 
-def impedance(graph: Graph, costs: Costs, taste: Mapping[str, float]) -> F32:
-    """(M,) impedance in seconds felt by a walker of this taste, +inf where closed; BadInput as `weights`."""
+def weight_rows(tastes: Sequence[Mapping[str, float]]) -> F32:
+    """(T, K) the weights of every taste; raises BadInput as `weights`."""
+    rows = [weights(taste) for taste in tastes]
+    return np.stack(rows) if rows else np.empty((0, len(FACTORS)), np.float32)
+
+
+def impedance(graph: Graph, costs: Costs, taste: Mapping[str, float] | F32) -> F32:
+    """(M,) impedance in seconds felt by a walker of this taste, +inf where closed.
+
+    taste: weights by factor, or a row (K,) as `weights` makes them. Raises BadInput as `weights`.
+    """
     out = np.empty(graph.edge_count, np.float32)
-    _impedance(graph.duration_s, costs.factors, costs.closed, weights(taste), MIN_MULTIPLIER, out)
+    kernels.impedance_all(kernel_inputs(graph, costs), _weight_row(taste), out)
     return out
+
+
+def impedance_of(graph: Graph, costs: Costs, taste: Mapping[str, float] | F32, edges: I32) -> F32:
+    """(n,) the very values of `impedance`, bit by bit, for some edges only; BadInput for one outside."""
+    edges = _checked_edges(graph, edges)
+    out = np.empty(len(edges), np.float32)
+    kernels.impedance_of(kernel_inputs(graph, costs), _weight_row(taste), edges, out)
+    return out
+
+
+def kernel_inputs(graph: Graph, costs: Costs) -> kernels.CostArrays:
+    """What the kernels read of a graph and its costs."""
+    return kernels.CostArrays(
+        graph.length_m,
+        graph.duration_s,
+        costs.static_factors,
+        costs.zone,
+        costs.zone_values,
+        costs.closed,
+        GATES,
+        np.float32(MIN_MULTIPLIER),
+    )
+
+
+def _weight_row(taste: Mapping[str, float] | F32) -> F32:
+    return taste if isinstance(taste, np.ndarray) else weights(taste)
+
+
+def _known(values: F32) -> F32:
+    """A copy within 0..1 in which unknown (NaN) counts as 0."""
+    known: F32 = np.clip(np.nan_to_num(np.asarray(values, np.float32)), 0.0, 1.0)
+    return known
+
+
+def _own_values(graph: Graph, edge_values: Mapping[str, tuple[I32, F32]]) -> list[tuple[int, I32, F32]]:
+    """(column, edges, values) in the order in which they are to be written."""
+    own = []
+    for name, (edges, measured) in edge_values.items():
+        if name not in DYNAMIC_FACTORS:
+            raise BadInput(
+                f"edge_values has {name!r}, which is none of the dynamic {', '.join(DYNAMIC_FACTORS)}"
+            )
+        edges = _checked_edges(graph, edges)
+        if len(edges) != len(measured):
+            raise BadInput(f"edge_values[{name!r}] has {len(edges)} edges but {len(measured)} values")
+        column, known = DYNAMIC_FACTORS.index(name), _known(measured)
+        back = graph.reverse[edges]
+        # The other direction first, so that a value given for it explicitly wins.
+        own.append((column, back[back >= 0], known[back >= 0]))
+        own.append((column, edges, known))
+    return own
+
+
+def _both_ways(graph: Graph, edges: I32) -> I32:
+    edges = _checked_edges(graph, edges)
+    back = graph.reverse[edges]
+    return np.concatenate([edges, back[back >= 0]])
 
 
 def _checked_edges(graph: Graph, edges: I32) -> I32:
@@ -201,35 +301,3 @@ def _checked_edges(graph: Graph, edges: I32) -> I32:
         wrong = edges[(edges < 0) | (edges >= graph.edge_count)][0]
         raise BadInput(f"edge {wrong} is not in this graph, which has {graph.edge_count} edges")
     return edges
-
-
-@njit(cache=True)
-def _impedance(duration_s, factors, closed, weight, min_multiplier, out):  # type: ignore[no-untyped-def]
-    for e in range(len(duration_s)):
-        if closed[e]:
-            out[e] = np.inf
-            continue
-        multiplier = 1.0
-        for k in range(len(weight)):
-            multiplier += weight[k] * factors[e, k]
-        out[e] = duration_s[e] * max(min_multiplier, multiplier)
-
-
-@njit(cache=True)
-def _spread_cells(static_factors, cell, cell_values, gates, out):  # type: ignore[no-untyped-def]
-    static_count = static_factors.shape[1]
-    for e in range(len(cell)):
-        for k in range(static_count):
-            out[e, k] = static_factors[e, k]
-        c = cell[e]
-        for d in range(len(gates)):
-            value = np.float32(0.0)
-            if c >= 0:
-                value = cell_values[c, d]
-            if not value > 0.0:  # unknown (NaN) counts as 0
-                value = np.float32(0.0)
-            elif value > 1.0:
-                value = np.float32(1.0)
-            if gates[d] >= 0:
-                value *= static_factors[e, gates[d]]
-            out[e, static_count + d] = value

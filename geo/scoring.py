@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
-from numba import njit
 
-from geo.costs import COLUMN, FACTOR_NAMES, MIN_MULTIPLIER, Costs, weights
+from geo import cost_kernels as kernels
+from geo.cost_kernels import Routes
+from geo.costs import COLUMN, FACTOR_NAMES, Costs, kernel_inputs, weight_rows
 from geo.errors import BadInput
-from geo.graph import F32, F64, I32, I64, Graph
+from geo.graph import F32, F64, I32, Graph
 from geo.search import Path
-
-
-class Routes(NamedTuple):
-    """R routes in one block: the edges of route r are edges[first[r] : first[r + 1]], at least one."""
-
-    first: I64  # (R+1,)
-    edges: I32
-    start_fraction: F64  # (R,) where the first edge is entered
-    end_fraction: F64  # (R,) where the last edge is left
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +24,13 @@ class RouteScores:
     duration_s: F64  # (R,)
     exposure: F64  # (R, K) mean of the factor over the walking time, 0..1
     impedance: F64  # (R, T) +inf where a closed stretch is ahead
-    added_s: F64  # (R, T, K) seconds felt that a factor adds, negative where it pleases
+    weight: F32  # (T, K) the tastes
+
+    @cached_property
+    def added_s(self) -> F64:
+        """(R, T, K) seconds felt that a factor adds, negative where it pleases."""
+        spent = self.exposure * self.duration_s[:, None]
+        return self.weight[None, :, :].astype(np.float64) * spent[:, None, :]
 
     def exposures(self, route: int) -> dict[str, float]:
         """factor → mean exposure 0..1 of one route."""
@@ -53,31 +51,29 @@ def pack(paths: Sequence[Path]) -> Routes:
 
 
 def score_routes(
-    graph: Graph, costs: Costs, paths: Sequence[Path], tastes: Sequence[Mapping[str, float]]
+    graph: Graph,
+    costs: Costs,
+    routes: Routes | Sequence[Path],
+    tastes: F32 | Sequence[Mapping[str, float]],
 ) -> RouteScores:
-    """Scores of all paths for all tastes; raises BadInput for a taste that `costs.weights` refuses.
+    """Scores of all routes for all tastes, given as weights by factor or as rows (T, K) of `costs.weights`.
 
     `impedance` = `duration_s` + Σ `added_s`, but where a stretch is so pleasant that it meets the least
     multiplier. As in a search, a closed first stretch that is left from its midst costs its duration.
+    Raises BadInput for a taste that `costs.weights` refuses, and for rows of another shape.
     """
-    weight = np.stack([weights(taste) for taste in tastes]) if tastes else np.empty((0, len(FACTOR_NAMES)))
-    weight = weight.astype(np.float32)
-    count = len(paths)
+    packed = routes if isinstance(routes, Routes) else pack(routes)
+    weight = tastes if isinstance(tastes, np.ndarray) else weight_rows(tastes)
+    if weight.ndim != 2 or weight.shape[1] != len(FACTOR_NAMES):
+        raise BadInput(f"tastes has the shape {weight.shape}, but needs (T, {len(FACTOR_NAMES)})")
+    weight = np.ascontiguousarray(weight, np.float32)
+    count = len(packed.first) - 1
     length_m, duration_s = np.empty(count), np.empty(count)
     exposure = np.empty((count, len(FACTOR_NAMES)))
-    impedance = np.empty((count, len(tastes)))
-    _score(
-        _Stretches(graph.length_m, graph.duration_s, costs.factors, costs.closed),
-        pack(paths),
-        weight,
-        MIN_MULTIPLIER,
-        length_m,
-        duration_s,
-        exposure,
-        impedance,
-    )
-    added_s = weight[None, :, :].astype(np.float64) * exposure[:, None, :] * duration_s[:, None, None]
-    return RouteScores(length_m, duration_s, exposure, impedance, added_s)
+    impedance = np.empty((count, len(weight)))
+    inputs = kernel_inputs(graph, costs)
+    kernels.score(inputs, packed, weight, length_m, duration_s, exposure, impedance)
+    return RouteScores(length_m, duration_s, exposure, impedance, weight)
 
 
 def remaining_impedance(
@@ -100,71 +96,5 @@ def remaining_impedance(
     if count and (from_index.min() < 0 or taste.min() < 0 or taste.max() >= len(impedances)):
         raise BadInput(f"from_index must not be negative and taste must lie in 0..{len(impedances) - 1}")
     out = np.empty(count)
-    _remaining(impedances, graph.duration_s, routes, from_index, from_fraction, taste, out)
+    kernels.remaining(impedances, graph.duration_s, routes, from_index, from_fraction, taste, out)
     return out
-
-
-class _Stretches(NamedTuple):
-    length_m: F32
-    duration_s: F32
-    factors: F32
-    closed: np.ndarray[tuple[int], np.dtype[np.bool_]]
-
-
-@njit(cache=True)
-def _score(stretches, routes, weight, min_multiplier, length_m, duration_s, exposure, impedance):  # type: ignore[no-untyped-def]
-    tastes, factors = weight.shape
-    for r in range(len(length_m)):
-        length_m[r] = 0.0
-        duration_s[r] = 0.0
-        exposure[r, :] = 0.0
-        impedance[r, :] = 0.0
-        begin, end = routes.first[r], routes.first[r + 1]
-        for i in range(begin, end):
-            e = routes.edges[i]
-            share = 1.0
-            if i == end - 1:
-                share = routes.end_fraction[r]
-            if i == begin:
-                share -= routes.start_fraction[r]
-            if not share > 0.0:
-                continue
-            spent = share * stretches.duration_s[e]
-            length_m[r] += share * stretches.length_m[e]
-            duration_s[r] += spent
-            for k in range(factors):
-                exposure[r, k] += spent * stretches.factors[e, k]
-            if stretches.closed[e]:
-                # Only who stands amid a closed stretch can leave it, and that costs its duration.
-                impedance[r, :] += spent if i == begin and routes.start_fraction[r] > 0.0 else np.inf
-                continue
-            for t in range(tastes):
-                multiplier = 1.0
-                for k in range(factors):
-                    multiplier += weight[t, k] * stretches.factors[e, k]
-                impedance[r, t] += spent * max(min_multiplier, multiplier)
-        if duration_s[r] > 0.0:
-            for k in range(factors):
-                exposure[r, k] /= duration_s[r]
-
-
-@njit(cache=True)
-def _remaining(impedances, duration_s, routes, from_index, from_fraction, taste, out):  # type: ignore[no-untyped-def]
-    for r in range(len(out)):
-        begin, end = routes.first[r] + from_index[r], routes.first[r + 1]
-        t = taste[r]
-        total = 0.0
-        for i in range(begin, end):
-            e = routes.edges[i]
-            share = 1.0
-            if i == end - 1:
-                share = routes.end_fraction[r]
-            if i == begin:
-                share -= from_fraction[r]
-            if not share > 0.0:
-                continue
-            value = np.float64(impedances[t, e])
-            if i == begin and value == np.inf and from_fraction[r] > 0.0:
-                value = np.float64(duration_s[e])
-            total += share * value
-        out[r] = total

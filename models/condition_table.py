@@ -6,7 +6,7 @@ Also how dark it is, which no report tells: from the sun's height above each cel
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from geo.costs import DYNAMIC_FACTORS, Costs, apply_conditions, scaled
 from geo.graph import F32, F64, Graph
@@ -18,7 +18,6 @@ FULL_SUN_C = 5.0  # how much warmer it feels in full sun than in the shade: an a
 WORKS_TRAFFIC = 0.5  # road works or an incident of the highest severity trouble a walker as half a jam
 CIVIL_TWILIGHT_DEG = 6.0  # the sun is that far below the horizon when street lamps are needed
 _COLUMN = {name: i for i, name in enumerate(DYNAMIC_FACTORS)}
-BoolArray = NDArray[np.bool_]
 
 
 class ConditionTable:
@@ -106,13 +105,6 @@ class ConditionTable:
             edge = edge_of_key(self._graph, condition.key)
             if edge is not None:
                 self._edges[condition.key] = edge
-
-
-def changed_edges(old: Costs, new: Costs) -> BoolArray:
-    """(M,) which edges cost differently, in any factor or by being closed or opened."""
-    mask: BoolArray = np.any(old.factors != new.factors, axis=1)
-    mask |= old.closed != new.closed
-    return mask
 
 
 def darkness(lat: ArrayLike, lon: ArrayLike, ts: float) -> F64:

@@ -29,7 +29,7 @@ from models.condition_places import (
     edges_of,
     middle,
 )
-from models.condition_table import ConditionTable, changed_edges, darkness, solar_elevation_deg
+from models.condition_table import ConditionTable, darkness, solar_elevation_deg
 from models.condition_windows import (
     AIR_TTL_S,
     FOREVER,
@@ -50,7 +50,6 @@ from models.records import EdgeCondition, TrafficReport, WeatherReport
 __all__ = [
     "ConditionTable",
     "Conditions",
-    "changed_edges",
     "darkness",
     "solar_elevation_deg",
 ]

@@ -6,10 +6,10 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable
 
-from geo.costs import static_costs
+from geo.costs import changed_edges, static_costs
 from geo.graph import Graph
 from geo.network import Network
-from models.conditions import Conditions, ConditionTable, changed_edges
+from models.conditions import Conditions, ConditionTable
 from models.records import TrafficReport, WeatherReport, decode
 from streams.fleet import Timed
 from streams.topics import TRAFFIC_REPORTS
@@ -45,7 +45,7 @@ class Networks:
         for condition in self._conditions.changed(ts):
             self._table.fold(condition)
         costs = self._table.costs(self._graph, ts, self._version + 1)
-        if changed_edges(self._current.costs, costs).any():
+        if len(changed_edges(self._current.costs, costs)):
             self._version += 1
             self._current = Network(self._graph, costs)
         return self._current

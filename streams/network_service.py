@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Callable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from geo.costs import static_costs
+from geo.costs import changed_edges, static_costs
 from geo.errors import BadRecord
 from geo.graph import open_graph
 from geo.network import Network
-from models.conditions import ConditionTable, changed_edges
+from models.conditions import ConditionTable
 from models.records import EdgeCondition, decode
 from streams import metrics
 from streams.event_clock import EventClock
@@ -116,7 +116,7 @@ class NetworkService:
         costs = self._table.costs(old.graph, now, version)
         metrics.CONDITIONS_VERSION.set(version)
         metrics.CONDITIONS_TS.set(now)
-        if not changed_edges(old.costs, costs).any():
+        if not len(changed_edges(old.costs, costs)):
             return
         self._current = Network(old.graph, costs)
         if tell:

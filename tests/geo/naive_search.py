@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from geo.costs import FACTORS, STATIC_FACTORS, Costs
+from geo.costs import DYNAMIC_FACTORS, STATIC_FACTORS, Costs
 from geo.geodesy import haversine_m
 from geo.graph import Graph
 from geo.search import Metric, Path, Place
@@ -101,11 +101,14 @@ def random_graph(seed: int, *, symmetric: bool = False) -> Graph:
 def random_costs(graph: Graph, seed: int, *, closed_share: float = 0.05) -> Costs:
     """Random factors; some stretches closed both ways."""
     rng = np.random.default_rng(seed)
-    factors = rng.random((graph.edge_count, len(FACTORS))).astype(np.float32)
+    zones = 2 + graph.edge_count // 3
+    zone = rng.integers(zones, size=graph.edge_count).astype(np.int32)
+    zone = np.where(rng.random(graph.edge_count) < 0.5, graph.cell, zone)
+    values = rng.random((zones, len(DYNAMIC_FACTORS))).astype(np.float32)
     closed = rng.random(graph.edge_count) < closed_share
     back = graph.reverse[closed]
     closed[back[back >= 0]] = True
-    return Costs(1, factors, closed)
+    return Costs(1, graph.static_factors, zone, values, closed)
 
 
 def random_place(graph: Graph, rng: np.random.Generator) -> Place:
@@ -114,9 +117,9 @@ def random_place(graph: Graph, rng: np.random.Generator) -> Place:
 
 
 def naive_impedance(graph, costs, weight):
-    result = []
+    result, rows = [], costs.factor_rows()
     for e in range(graph.edge_count):
-        multiplier = 1.0 + sum(float(weight[k]) * float(costs.factors[e, k]) for k in range(len(weight)))
+        multiplier = 1.0 + sum(float(weight[k]) * float(rows[e, k]) for k in range(len(weight)))
         result.append(math.inf if costs.closed[e] else float(graph.duration_s[e]) * max(0.2, multiplier))
     return result
 

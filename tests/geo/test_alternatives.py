@@ -1,10 +1,12 @@
 """Alternatives: admissible in the sense of Abraham et al., checked by plain means."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from geo.alternatives import alternatives
-from geo.costs import Costs, static_costs
+from geo.costs import static_costs
 from geo.paths import stretches
 from geo.search import Place, SearchSpace, make_metric, shortest_path
 from tests.geo.asciimap import graph_from_ascii
@@ -91,7 +93,7 @@ def test_closed_stretches_are_in_no_alternative():
     closed = rng.random(CITY.edge_count) < 0.1
     back = CITY.reverse[closed]
     closed[back[back >= 0]] = True
-    metric = make_metric(CITY, Costs(1, static_costs(CITY).factors, closed), {})
+    metric = make_metric(CITY, replace(static_costs(CITY), closed=closed), {})
     open_edges, space = np.flatnonzero(~closed), SearchSpace(CITY)
     for _ in range(20):
         start, end = (Place(int(rng.choice(open_edges)), 0.5) for _ in range(2))

@@ -2,11 +2,12 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from geo.costs import STATIC_FACTORS, Costs, static_costs
+from geo.costs import STATIC_FACTORS, static_costs
 from geo.errors import NoRoute
 from geo.paths import joined, node_place, path_of, shared_m, walked_twice_m, without_spurs
 from geo.search import Place, SearchSpace, make_metric, shortest_path
@@ -129,7 +130,7 @@ def test_shared_metres_are_those_of_the_first_path():
 def test_closed_first_edge_costs_its_duration_and_a_closed_later_one_cannot_be_walked():
     closed = np.zeros(GRAPH.edge_count, bool)
     closed[[edge(0, 1), edge(1, 0)]] = True
-    metric = make_metric(GRAPH, Costs(1, static_costs(GRAPH).factors, closed), {})
+    metric = make_metric(GRAPH, replace(static_costs(GRAPH), closed=closed), {})
     away = path_of(GRAPH, metric, way(0, 1, 2), 0.5, 1.0)
     assert away.impedance == pytest.approx(away.duration_s)
     assert path_of(GRAPH, metric, way(0, 1), 0.25, 0.75).impedance == pytest.approx(

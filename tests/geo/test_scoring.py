@@ -1,11 +1,12 @@
 """The scoring kernels against plain loops over random paths."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from geo.costs import COLUMN, FACTOR_NAMES, Costs, impedance, weights
+from geo.costs import COLUMN, FACTOR_NAMES, impedance, weights
 from geo.errors import BadInput, NoRoute
 from geo.scoring import pack, remaining_impedance, score_routes
 from geo.search import Path, Place, SearchSpace, make_metric, shortest_path
@@ -40,12 +41,13 @@ def test_scores_equal_their_naive_twin():
         costs = random_costs(graph, seed, closed_share=0.1)
         paths = random_paths(graph, seed)
         scores = score_routes(graph, costs, paths, TASTES)
+        rows = costs.factor_rows().astype(float)
         for r, path in enumerate(paths):
             assert scores.length_m[r] == pytest.approx(walk_cost(graph, graph.length_m, path), abs=1e-6)
             duration = walk_cost(graph, graph.duration_s, path)
             assert scores.duration_s[r] == pytest.approx(duration, abs=1e-6)
             for k in range(len(FACTOR_NAMES)):
-                spent = walk_cost(graph, graph.duration_s * costs.factors[:, k].astype(float), path)
+                spent = walk_cost(graph, graph.duration_s * rows[:, k], path)
                 mean = spent / duration if duration > 0 else 0.0
                 assert scores.exposure[r, k] == pytest.approx(mean, abs=1e-6)
             for t, taste in enumerate(TASTES):
@@ -139,7 +141,7 @@ def test_closing_a_stretch_ahead_makes_the_rest_infinite():
     assert len(path.edges) > 3
     closed = np.zeros(graph.edge_count, bool)
     closed[path.edges[2]] = True
-    rows = impedance(graph, Costs(1, random_costs(graph, 9).factors, closed), {})[None]
+    rows = impedance(graph, replace(random_costs(graph, 9), closed=closed), {})[None]
     zero = np.zeros(1, np.int32)
     before = remaining_impedance(graph, rows, pack([path]), zero + 1, np.zeros(1), zero)
     before_it = remaining_impedance(graph, rows, pack([path]), zero + 2, np.zeros(1), zero)

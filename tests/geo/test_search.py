@@ -1,11 +1,12 @@
 """Shortest paths against a naive Dijkstra, and the properties that any shortest path has."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from geo.costs import STATIC_FACTORS, Costs, static_costs
+from geo.costs import STATIC_FACTORS, static_costs
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import haversine_m
 from geo.search import (
@@ -153,7 +154,7 @@ def test_closed_start_can_be_left_and_a_closed_end_is_not_reached():
     edge = edge_between(LINE, 0, 1)
     closed = np.zeros(LINE.edge_count, bool)
     closed[[edge, LINE.reverse[edge]]] = True
-    metric = make_metric(LINE, Costs(1, static_costs(LINE).factors, closed), {})
+    metric = make_metric(LINE, replace(static_costs(LINE), closed=closed), {})
     space = SearchSpace(LINE)
     ahead = edge_between(LINE, 1, 2)
     path = shortest_path(LINE, metric, Place(edge, 0.5), Place(ahead, 0.5), space)

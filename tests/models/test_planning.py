@@ -1,11 +1,12 @@
 """Plans for wishes: first proposals, dislikes and reroutes."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from geo.costs import Costs, static_costs
+from geo.costs import static_costs
 from geo.errors import BadInput, NoCandidate, NoRoute
 from geo.network import Network
 from geo.paths import shared_m
@@ -125,7 +126,7 @@ def test_remaining_of_a_route():
     assert remaining(NETWORK, {}, edges, len(edges) - 1, 1.0, end) == (0.0, 0.0, 0.0)
     closed = np.zeros(CITY.edge_count, bool)
     closed[edges[4]] = True
-    shut = Network(CITY, Costs(1, NETWORK.costs.factors, closed))
+    shut = Network(CITY, replace(NETWORK.costs, version=1, closed=closed))
     assert remaining(shut, {}, edges, 3, 0.5, end).impedance == math.inf
     assert remaining(shut, {}, edges, 4, 0.0, end).impedance == math.inf
     assert remaining(shut, {}, edges, 4, 0.5, end).impedance < math.inf
@@ -136,11 +137,11 @@ def test_a_closure_gives_another_way_or_none():
     first = plan(NETWORK, wish, HOME, space=SPACE)
     closed = np.zeros(CITY.edge_count, bool)
     closed[first.path.edges[3]] = True
-    around = plan(Network(CITY, Costs(1, NETWORK.costs.factors, closed)), wish, HOME, space=SPACE)
+    around = plan(Network(CITY, replace(NETWORK.costs, version=1, closed=closed)), wish, HOME, space=SPACE)
     assert not closed[around.path.edges].any()
     assert around.version == 1
     with pytest.raises(NoRoute):
-        plan(Network(CITY, Costs(2, NETWORK.costs.factors, ~closed)), wish, HOME, space=SPACE)
+        plan(Network(CITY, replace(NETWORK.costs, version=2, closed=~closed)), wish, HOME, space=SPACE)
 
 
 def test_metric_is_kept_for_the_same_costs_and_made_anew_for_others():
