@@ -13,8 +13,9 @@ import numpy as np
 
 from geo.errors import NoRoute
 from geo.graph import F64, I32, Graph
+from geo.metric import Metric
 from geo.paths import both_ways, joined, node_place, shares, stretches
-from geo.search import Metric, Path, Place, SearchSpace, first_piece_cost, shortest_path
+from geo.search import Path, Place, SearchSpace, first_piece_cost, shortest_path
 
 PENALTY = 1.4  # by which an offered stretch becomes dearer, each time it is offered or tried
 ROUNDS_PER_PATH = 4

@@ -11,11 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geo.errors import BadInput
+
+if TYPE_CHECKING:
+    from geo.hierarchy import Hierarchy
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
@@ -68,6 +72,13 @@ class Graph:
     @property
     def edge_count(self) -> int:
         return len(self.head)
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """What searches climb; see `geo.hierarchy`."""
+        from geo.hierarchy import build_hierarchy
+
+        return build_hierarchy(self)
 
     @cached_property
     def edges_by_way(self) -> I32:

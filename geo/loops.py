@@ -19,9 +19,10 @@ from numba import njit
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import to_local
 from geo.graph import F64, I32, Graph
+from geo.metric import Metric
 from geo.pace import REFERENCE_MPS
 from geo.paths import both_ways, joined, node_place, shared_m, shares, walked_twice_m
-from geo.search import Metric, Path, Place, SearchSpace, path_coordinates, shortest_path
+from geo.search import Path, Place, SearchSpace, path_coordinates, shortest_path
 
 DETOUR = 1.3  # metres walked per metre of the polygon, at first; corrected by what comes out
 

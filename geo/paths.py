@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit
 
 from geo.graph import F64, I32, Graph
-from geo.search import Metric, Path, Place, first_piece_cost, measured
+from geo.metric import Metric
+from geo.search import Path, Place, first_piece_cost, measured
 
 
 def path_of(graph: Graph, metric: Metric, edges: I32, start_fraction: float, end_fraction: float) -> Path:

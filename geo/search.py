@@ -1,25 +1,30 @@
-"""Shortest paths between places on the walk graph: exact A* with reused memory.
+"""Shortest paths between places on the walk graph, exact, with reused memory.
 
-The potential is a straight line through the earth times the smallest impedance per metre of the metric
-(Hart, Nilsson, Raphael 1968): a chord is never longer than the way, so the answer equals Dijkstra's.
+On a metric with weights a path is one query of the hierarchy (`geo.hierarchy_kernels`); on another it is an
+A* (Hart, Nilsson, Raphael 1968). Its lower bounds are the exact impedances under the metric's floor, or else
+a straight line through the earth times the least impedance per metre (a chord is never longer than the way).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geo import search_kernels as kernels
-from geo.costs import Costs, impedance
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import EARTH_RADIUS_M
 from geo.graph import F32, F64, I32, Graph
+from geo.hierarchy import EMPTY_HIERARCHY
+from geo.hierarchy_kernels import ClimbWork, climb_work, one_to_all, query
+from geo.metric import Metric
 
 _LAST_STAMP = 2**31 - 2
+_NO_WEIGHT: F32 = np.empty(0, np.float32)
+_NO_CLIMB = climb_work(0, 0)
 
 
 @dataclass(frozen=True)
@@ -44,14 +49,6 @@ class Path:
     length_m: float
     duration_s: float
     impedance: float
-
-
-@dataclass(frozen=True, eq=False)
-class Metric:
-    """An impedance for every edge, +inf where closed, and the least of it that a metre can cost."""
-
-    impedance: F32  # (M,)
-    min_per_m: float
 
 
 class SearchSpace:
@@ -91,18 +88,16 @@ class SearchSpace:
         self.settled_total = 0
         self._stamp = 0
 
+    @cached_property
+    def climb(self) -> ClimbWork:
+        return climb_work(self.graph.node_count, self.graph.edge_count)
+
     def next_stamp(self) -> int:
         if self._stamp >= _LAST_STAMP:
             self.work.stamp[:] = 0
             self._stamp = 0
         self._stamp += 1
         return self._stamp
-
-
-def make_metric(graph: Graph, costs: Costs, taste: Mapping[str, float]) -> Metric:
-    """The metric of a taste under these costs; raises BadInput for a taste that `costs.weights` refuses."""
-    values = impedance(graph, costs, taste)
-    return Metric(values, float(kernels.least_per_m(values, graph.length_m)))
 
 
 def shortest_path(
@@ -133,25 +128,37 @@ def shortest_path(
                 if along + penalties[i] < best:
                     best = along + penalties[i]
                     direct = _path(graph, np.array([edge], np.int32), at, until, along)
-    found, arrival, space.settled = kernels.grow(
-        space.topology,
-        space.work,
-        metric.impedance,
-        metric.min_per_m * space.straightness,
-        _ends([(graph.head[edge], cost + penalties[i]) for i, (edge, _, cost) in enumerate(departures)]),
-        _ends([(graph.tail[edge], cost) for edge, _, cost in arrivals]),
-        best,
-        space.next_stamp(),
-    )
-    space.settled_total += space.settled
+    starts = _ends([(graph.head[edge], cost + penalties[i]) for i, (edge, _, cost) in enumerate(departures)])
+    ends = _ends([(graph.tail[edge], cost) for edge, _, cost in arrivals])
+    if metric.weights is not None:
+        weight, via = metric.weights
+        _, count, departure, arrival = query(
+            graph.hierarchy, weight, via, space.climb, starts, ends, best
+        )
+        between, space.settled = space.climb.edges, 0
+    else:
+        _, arrival, space.settled = kernels.grow(
+            space.topology,
+            space.work,
+            metric.impedance,
+            metric.min_per_m * space.straightness,
+            _guide(graph, metric.floor, end, space),
+            starts,
+            ends,
+            best,
+            space.next_stamp(),
+        )
+        space.settled_total += space.settled
+        if arrival >= 0:
+            count, departure = kernels.unwind(space.work, graph.tail, graph.tail[arrivals[arrival][0]])
+        between = space.work.order
     if arrival >= 0:
-        last = arrivals[arrival]
-        count, departure = kernels.unwind(space.work, graph.tail, graph.tail[last[0]])
-        first = departures[departure]
+        first, last = departures[departure], arrivals[arrival]
         edges = np.empty(count + 2, np.int32)
         edges[0], edges[-1] = first[0], last[0]
-        edges[1:-1] = space.work.order[:count]
-        return _path(graph, edges, first[1], last[1], found - penalties[departure])
+        edges[1:-1] = between[:count]
+        cost = first[2] + last[2] + float(kernels.sum_along(metric.impedance, edges, 1.0, 0.0))
+        return _path(graph, edges, first[1], last[1], cost)
     if direct is not None:
         return direct
     raise NoRoute(
@@ -173,6 +180,7 @@ def distances_within(
         space.work,
         metric.impedance,
         0.0,
+        _guide(graph, None, start, space),
         _ends([(graph.head[edge], cost) for edge, _, cost in departures]),
         _ends([]),
         np.nextafter(budget, math.inf),
@@ -181,6 +189,23 @@ def distances_within(
     space.settled_total += space.settled
     nodes = space.work.order[: space.settled].copy()
     return nodes, space.work.dist[nodes]
+
+
+def impedances_from(
+    graph: Graph, metric: Metric, place: Place, space: SearchSpace, *, backward: bool = False
+) -> F64:
+    """(N,) impedance from a place to every node, or to the place if `backward`; +inf where there is no way.
+
+    The metric must have weights. Raises BadInput for a place outside the graph.
+    """
+    assert metric.weights is not None, "one to all goes over the hierarchy: `customized` first"
+    if backward:
+        ends = [(graph.tail[edge], cost) for edge, _, cost in _arrivals(graph, metric, place)]
+    else:
+        ends = [(graph.head[edge], cost) for edge, _, cost in _departures(graph, metric, place)]
+    out = np.empty(graph.node_count)
+    one_to_all(graph.hierarchy, metric.weights.weight, _ends(ends), backward, space.climb, out)
+    return out
 
 
 def first_piece_cost(graph: Graph, metric: Metric, edge: int, at: float, until: float) -> float:
@@ -264,6 +289,13 @@ def _arrivals(graph: Graph, metric: Metric, place: Place) -> list[tuple[int, flo
 
 def _share(metric: Metric, edge: int, fraction: float) -> float:
     return fraction * float(metric.impedance[edge]) if fraction > 0.0 else 0.0  # not 0 × inf
+
+
+def _guide(graph: Graph, floor: Metric | None, end: Place, space: SearchSpace) -> kernels.Guide:
+    if floor is None or floor.weights is None:
+        return kernels.Guide(False, EMPTY_HIERARCHY, _NO_WEIGHT, _NO_CLIMB, _ends([]))
+    arrivals = [(graph.tail[edge], cost) for edge, _, cost in _arrivals(graph, floor, end)]
+    return kernels.Guide(True, graph.hierarchy, floor.weights.weight, space.climb, _ends(arrivals))
 
 
 def _ends(ends: list[tuple[int, float]]) -> tuple[tuple[int, float], tuple[int, float]]:

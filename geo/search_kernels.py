@@ -8,7 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from geo.graph import F64, I32
+from geo.graph import F32, F64, I32
+from geo.hierarchy import Hierarchy
+from geo.hierarchy_kernels import ClimbWork, bound_to_end, clear_up, climb_to_ends
+
+ROUNDED_DOWN = 1.0 - 2e-6  # weights of a hierarchy are sums of float32, which a bound must stay below
 
 
 class Topology(NamedTuple):
@@ -28,6 +32,16 @@ class Work(NamedTuple):
     heap_key: F64  # (N,)
     heap_node: I32  # (N,)
     order: I32  # (N,) nodes as they were settled; later the edges of the path
+
+
+class Guide(NamedTuple):
+    """What a search takes its lower bounds from: a customized hierarchy, or the straight line if not `on`."""
+
+    on: bool
+    hierarchy: Hierarchy
+    weight: F32  # (2A,) of a metric that is nowhere above the one searched on
+    climb: ClimbWork
+    ends: tuple[tuple[int, float], tuple[int, float]]  # (node, impedance) under that metric
 
 
 @njit(cache=True)
@@ -103,7 +117,11 @@ def chord(xyz, a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def bound_of(xyz, node, per_m, ends):  # type: ignore[no-untyped-def]
+def bound_of(guide, xyz, node, per_m, ends, stamp):  # type: ignore[no-untyped-def]
+    """A lower bound of the impedance from `node` to the nearer end."""
+    if guide.on:
+        h = guide.hierarchy
+        return ROUNDED_DOWN * bound_to_end(h.first_up, h.head, guide.weight, guide.climb, h.rank[node], stamp)
     (node_a, cost_a), (node_b, cost_b) = ends
     bound = np.inf
     if cost_a < np.inf:
@@ -154,15 +172,18 @@ def drop_root(work, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def grow(topology, work, impedance, per_m, starts, ends, best, stamp):  # type: ignore[no-untyped-def]
+def grow(topology, work, impedance, per_m, guide, starts, ends, best, stamp):  # type: ignore[no-untyped-def]
     """(impedance, which end or -1, settled nodes): the best way below `best` from any start to any end."""
+    lowest_end = -1
+    if guide.on:
+        lowest_end = climb_to_ends(guide.hierarchy, guide.weight, guide.climb, guide.ends)
     size = 0
     for i in range(2):
         node, cost = starts[i]
         if cost < best and (work.stamp[node] != stamp or cost < work.dist[node]):
             if work.stamp[node] != stamp:
                 work.stamp[node] = stamp
-                work.bound[node] = bound_of(topology.xyz, node, per_m, ends)
+                work.bound[node] = bound_of(guide, topology.xyz, node, per_m, ends, stamp)
                 work.slot[node] = size
                 size += 1
             work.dist[node] = cost
@@ -191,17 +212,21 @@ def grow(topology, work, impedance, per_m, starts, ends, best, stamp):  # type: 
             to = topology.head[e]
             if work.stamp[to] != stamp:
                 work.stamp[to] = stamp
-                work.bound[to] = bound_of(topology.xyz, to, per_m, ends)
+                work.bound[to] = bound_of(guide, topology.xyz, to, per_m, ends, stamp)
                 work.slot[to] = -1
             elif reached >= work.dist[to]:
                 continue
             work.dist[to] = reached
+            if not reached + work.bound[to] < best:
+                continue
             work.entry[to] = e
             if work.slot[to] < 0:
                 # Rounding may reopen a settled node, so the answer is exact all the same.
                 work.slot[to] = size
                 size += 1
             lift(work, work.slot[to], to, reached + work.bound[to])
+    if guide.on:
+        clear_up(guide.hierarchy.first_up, guide.hierarchy.head, lowest_end, guide.climb.behind)
     return best, arrival, settled
 
 

@@ -18,19 +18,12 @@ from geo.errors import BadInput, NoCandidate
 from geo.graph import I32, Graph
 from geo.grid import nearest_edges
 from geo.loops import loop_remainder
+from geo.metric import Metric, make_metric
 from geo.network import Network
 from geo.pace import REFERENCE_MPS
 from geo.paths import both_ways, joined, path_of
 from geo.scoring import score_routes
-from geo.search import (
-    Metric,
-    Path,
-    Place,
-    SearchSpace,
-    distances_within,
-    make_metric,
-    shortest_path,
-)
+from geo.search import Path, Place, SearchSpace, distances_within, shortest_path
 
 AVOID_PENALTY = 2.5  # by which each stretch of a disliked route becomes dearer
 TURN_PENALTY_S = 15.0  # a walker turns round only if that spares more than this

@@ -15,9 +15,10 @@ from geo.costs import static_costs
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import haversine_m
 from geo.graph import Graph
+from geo.metric import make_metric
 from geo.polyline import decode6
 from geo.search import Path as Route
-from geo.search import Place, SearchSpace, make_metric, path_coordinates, shortest_path
+from geo.search import Place, SearchSpace, path_coordinates, shortest_path
 from models.gps_error import GpsError
 from models.records import RouteRequest, RouteUpdate
 from models.walker_state import WalkerState

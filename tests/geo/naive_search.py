@@ -10,7 +10,8 @@ import numpy as np
 from geo.costs import DYNAMIC_FACTORS, STATIC_FACTORS, Costs
 from geo.geodesy import haversine_m
 from geo.graph import Graph
-from geo.search import Metric, Path, Place
+from geo.metric import Metric
+from geo.search import Path, Place
 
 
 def graph_of(lat, lon, pairs, *, one_way=(), lengths=None, static=None, seed=0):

@@ -7,8 +7,9 @@ import pytest
 
 from geo.alternatives import alternatives
 from geo.costs import static_costs
+from geo.metric import make_metric
 from geo.paths import stretches
-from geo.search import Place, SearchSpace, make_metric, shortest_path
+from geo.search import Place, SearchSpace, shortest_path
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
 from tests.geo.naive_search import assert_walkable, naive_cost, piece_fractions

@@ -8,8 +8,9 @@ import pytest
 
 from geo.costs import COLUMN, FACTOR_NAMES, impedance, weights
 from geo.errors import BadInput, NoRoute
+from geo.metric import make_metric
 from geo.scoring import pack, remaining_impedance, score_routes
-from geo.search import Path, Place, SearchSpace, make_metric, shortest_path
+from geo.search import Path, Place, SearchSpace, shortest_path
 from tests.geo.naive_search import (
     naive_impedance,
     piece_fractions,

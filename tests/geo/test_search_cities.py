@@ -7,9 +7,10 @@ import pytest
 
 from geo.costs import static_costs
 from geo.loops import loops
+from geo.metric import make_metric
 from geo.osm_import import import_osm
 from geo.paths import walked_twice_m
-from geo.search import Place, SearchSpace, make_metric, path_coordinates, shortest_path
+from geo.search import Place, SearchSpace, path_coordinates, shortest_path
 from tests.geo.naive_search import assert_walkable, naive_cost
 
 OSM = Path(__file__).parents[2] / "data" / "osm"

@@ -6,8 +6,9 @@ import pytest
 from geo.costs import DYNAMIC_FACTORS, apply_conditions, static_costs
 from geo.errors import NoRoute
 from geo.loops import loops
+from geo.metric import make_metric
 from geo.paths import node_place
-from geo.search import SearchSpace, make_metric, shortest_path
+from geo.search import SearchSpace, shortest_path
 from tests.geo.asciimap import graph_from_ascii
 
 

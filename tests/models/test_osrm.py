@@ -8,8 +8,9 @@ import pytest
 
 from geo.costs import static_costs
 from geo.errors import BadInput
+from geo.metric import make_metric
 from geo.polyline import decode6
-from geo.search import Place, SearchSpace, make_metric, path_coordinates, shortest_path
+from geo.search import Place, SearchSpace, path_coordinates, shortest_path
 from models.osrm import Waypoint, route_response
 from tests.geo.asciimap import graph_from_ascii
 

@@ -8,9 +8,10 @@ import pytest
 
 from geo.costs import static_costs
 from geo.errors import BadInput, NoCandidate, NoRoute
+from geo.metric import make_metric
 from geo.network import Network
 from geo.paths import shared_m
-from geo.search import Place, SearchSpace, make_metric, shortest_path
+from geo.search import Place, SearchSpace, shortest_path
 from models.planning import Wish, metric_of, plan, remaining, snap
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
