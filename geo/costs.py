@@ -48,11 +48,11 @@ class Factor:
 
 FACTORS: tuple[Factor, ...] = (
     Factor("noise", "dB(A)", 45.0, 75.0, "static", "OSM road and rail classes nearby, by distance",
-           "traffic noise to expect", 0.5),
+           "traffic noise to expect", 1.0),
     Factor("air", "share", 0.0, 1.0, "static", "OSM road classes nearby, by distance",
            "usual air pollution", 0.3),
     Factor("green", "share", 0.0, 1.0, "static", "OSM parks, woods, grass and trees nearby",
-           "walking through or along greenery", -0.3),
+           "walking through or along greenery", -0.5),
     Factor("water", "share", 0.0, 1.0, "static", "OSM rivers, lakes, canals and coast nearby",
            "walking along water", -0.2),
     Factor("unlit", "share", 0.0, 1.0, "static", "OSM lit, else the road class",
@@ -76,7 +76,7 @@ FACTORS: tuple[Factor, ...] = (
     Factor("wind", "m/s", 4.0, 16.0, "dynamic", "weather-reports: wind", "exposed to wind", 0.4,
            gate="unsheltered"),
     Factor("heat", "°C", 24.0, 38.0, "dynamic", "weather-reports: temperature and sun", "heat", 0.5),
-    Factor("dark", "share", 0.0, 1.0, "dynamic", "sun's height", "dark and no lamps", 0.6, gate="unlit"),
+    Factor("dark", "share", 0.0, 1.0, "dynamic", "sun's height", "dark and no lamps", 1.0, gate="unlit"),
     Factor("aqi", "European AQI", 20.0, 100.0, "dynamic", "traffic-reports of kind air",
            "bad air now", 0.4),
     Factor("crowd", "share", 0.0, 1.0, "dynamic", "walkers counted in the same cell",

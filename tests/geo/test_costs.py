@@ -63,7 +63,7 @@ def test_impedance_is_clamped_and_infinite_where_closed():
 
 def test_taste_overrides_the_default_weights():
     default = weights({})
-    assert default[COLUMN["noise"]] == pytest.approx(0.5)
+    assert default[COLUMN["noise"]] == FACTORS[COLUMN["noise"]].default_weight
     changed = weights({"noise": 2.0})
     assert changed[COLUMN["noise"]] == 2.0
     assert np.delete(changed, COLUMN["noise"]).tolist() == np.delete(default, COLUMN["noise"]).tolist()
