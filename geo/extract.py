@@ -1,4 +1,4 @@
-"""What the importer keeps of one OSM file: walkable ways, node positions, barriers, surroundings."""
+"""What the importer keeps of one OSM file: walkable ways and areas, barriers, houses, surroundings."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any
 
 import shapely
 
-from geo.foot_access import node_stops, way_access
+from geo.foot_access import is_wall, node_stops, way_access
 from geo.stretches import WalkableWay
 from geo.surroundings import Surroundings, area_layers, line_layers, point_layers
+from geo.walkable_areas import Obstacle, Position, WalkableArea
 
 Tags = Mapping[str, str]
-Position = tuple[float, float]
+Rings = Sequence[tuple[Sequence[int], Sequence[Position]]]
 
 
 @dataclass(slots=True)
@@ -25,6 +26,8 @@ class Extract:
     ways: list[WalkableWay] = field(default_factory=list)
     position: dict[int, Position] = field(default_factory=dict)  # of the nodes of walkable ways
     stops: set[int] = field(default_factory=set)  # nodes that stop people on foot
+    areas: list[WalkableArea] = field(default_factory=list)
+    obstacles: list[Obstacle] = field(default_factory=list)
     surroundings: Surroundings = field(default_factory=Surroundings)
 
     def add_node(self, node: int, lat: float, lon: float, tags: Tags) -> None:
@@ -47,6 +50,11 @@ class Extract:
             self.ways.append(
                 WalkableWay(way, self.index, kept, access.forward, access.backward, access.road_class, tags)
             )
+        if is_wall(tags):
+            self.obstacles += [
+                Obstacle([list(refs)], [list(places)], solid=False)
+                for refs, places in (zip(*run, strict=True) for run in runs)
+            ]
         for layer in line_layers(tags):
             for run in runs:
                 self.surroundings.add(layer, shapely.LineString([(lon, lat) for _, (lat, lon) in run]))
@@ -56,11 +64,31 @@ class Extract:
         for layer in area_layers(tags):
             self.surroundings.add(layer, geometry)
 
+    def add_walkable_area(self, outer_ways: Mapping[int, bool], rings: Rings, tags: Tags) -> None:
+        """Keep an area that people may cross.
+
+        `outer_ways`: its outline's OSM ways, and whether each is nothing but an outline; `rings`: OSM nodes
+        and their places, closed, the outline before the holes.
+        """
+        access = way_access(tags)
+        outline = frozenset(way for way, only in outer_ways.items() if only)
+        if outer_ways and access.forward and access.backward:
+            way = min(outline or outer_ways)
+            nodes = [list(refs) for refs, _ in rings]
+            self.areas.append(WalkableArea(way, outline, self.index, nodes, access.road_class, tags))
+            for refs, places in rings:
+                self.position.update(zip(refs, places, strict=True))
+
+    def add_obstacle(self, rings: Rings, tags: Tags) -> None:
+        """Keep what people have to walk round; `rings` as for `add_walkable_area`."""
+        nodes, places = [list(refs) for refs, _ in rings], [list(places) for _, places in rings]
+        self.obstacles.append(Obstacle(nodes, places, solid=True, house="building" in tags))
+
 
 def wants_way(tags: Tags) -> bool:
     """Whether `Extract.add_way` would keep a way with these tags: most ways are houses."""
     access = way_access(tags)
-    return access.forward or access.backward or bool(line_layers(tags))
+    return access.forward or access.backward or bool(line_layers(tags)) or is_wall(tags)
 
 
 def _known_runs(

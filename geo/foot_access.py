@@ -73,6 +73,28 @@ def node_stops(tags: Tags) -> bool:
     return barrier in _STOPPING_BARRIERS or tags.get("locked") == "yes"
 
 
+def is_area(tags: Tags, *, multipolygon: bool = False) -> bool:
+    """Whether a closed way or a multipolygon with these tags is an area that people cross, if they may."""
+    if tags.get("area") == "no" or _road_class(tags) is None:
+        return False
+    return multipolygon or tags.get("area") == "yes" or "highway" not in tags
+
+
+def is_wall(tags: Tags) -> bool:
+    """Whether a way with these tags is a line that people on foot do not get over."""
+    return tags.get("barrier") in _STOPPING_BARRIERS
+
+
+def is_obstacle(tags: Tags) -> bool:
+    """Whether an area with these tags is something that people walk round: a house, a pool, a fountain."""
+    if tags.get("layer", "0") != "0" or tags.get("location") in ("underground", "roof", "rooftop"):
+        return False
+    house = tags.get("building", "no")
+    if house != "no":
+        return house not in ("roof", "carport") and tags.get("building:min_level", "0") == "0"
+    return tags.get("natural") == "water" or tags.get("amenity") == "fountain"
+
+
 def _road_class(tags: Tags) -> str | None:
     highway = tags.get("highway", "").removesuffix("_link")
     if highway == "footway":

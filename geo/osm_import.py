@@ -26,6 +26,7 @@ from geo.stretches import (
     split_ways,
     take_stretches,
 )
+from geo.walkable_areas import Crossed, cross_areas
 
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0"
 CELL_RESOLUTION = 9  # hexagons of 0.1 km², 200 m from side to side
@@ -75,6 +76,11 @@ def graph_of(
     position = {ref: place for extract in reversed(extracts) for ref, place in extract.position.items()}
     stops = {ref for extract in extracts for ref in extract.stops}
     progress("split", 0, 1)
+    areas = [area for extract in extracts for area in extract.areas]
+    obstacles = [obstacle for extract in extracts for obstacle in extract.obstacles]
+    crossed = cross_areas(ways, areas, obstacles, position, stops)
+    ways = crossed.ways
+    position.update(crossed.position)
     whole = split_ways(ways, position, stops, keep_nodes)
     kept = np.ones(len(whole.way), np.bool) if keep_all else main_components(whole, ways)
     if not kept.any():
@@ -90,7 +96,7 @@ def graph_of(
         np.uint64,
     )
     graph = assemble(ways, stretches, factors, to_cells(cell_ids, h3.cell_to_latlng), {})
-    return replace(graph, meta=_metadata(extracts, ways, whole, kept, graph))
+    return replace(graph, meta=_metadata(extracts, crossed, whole, kept, graph))
 
 
 def _joined(ways: Sequence[WalkableWay]) -> list[WalkableWay]:
@@ -124,12 +130,12 @@ def _factors(
 
 def _metadata(
     extracts: Sequence[Extract],
-    ways: Sequence[WalkableWay],
+    crossed: Crossed,
     whole: Stretches,
     kept: Bools,
     graph: Graph,
 ) -> dict[str, object]:
-    directions = np.array([way.forward + way.backward for way in ways])[whole.way]
+    directions = np.array([way.forward + way.backward for way in crossed.ways])[whole.way]
     return {
         "attribution": ATTRIBUTION,
         "sources": [extract.source for extract in extracts],
@@ -143,6 +149,7 @@ def _metadata(
             "components": int(graph.component.max()) + 1,
             "length_km": round(float(whole.length_m[kept].sum()) / 1000, 1),
         },
+        "areas": {"crossed": crossed.areas, "lines": crossed.lines},
         "dropped": {
             "components": len(np.unique(whole.component[~kept])), "edges": int(directions[~kept].sum()),
             "length_km": round(float(whole.length_m[~kept].sum()) / 1000, 1),

@@ -31,6 +31,7 @@ from collections.abc import Mapping
 import shapely
 
 from geo.extract import Extract
+from geo.foot_access import is_area, is_obstacle
 from geo.geodesy import from_local
 from geo.graph import Graph
 from geo.osm_import import graph_of
@@ -87,8 +88,14 @@ def extract_from_ascii(
     ways += [(chain, tags.get("*", FOOTWAY)) for chain in lines]
     for number, (chain, way_tags) in enumerate(ways, 101):
         places = [position[spot] for spot in chain]
-        if chain[0] == chain[-1] and len(chain) > 3 and not way_tags.get("highway"):
-            extract.add_area(shapely.Polygon([(lon, lat) for lat, lon in places]), way_tags)
+        if chain[0] == chain[-1] and len(chain) > 3:
+            ring = [([osm[spot] for spot in chain], places)]
+            if not way_tags.get("highway"):
+                extract.add_area(shapely.Polygon([(lon, lat) for lat, lon in places]), way_tags)
+            if is_area(way_tags):
+                extract.add_walkable_area({number: True}, ring, way_tags)
+            if is_obstacle(way_tags):
+                extract.add_obstacle(ring, way_tags)
         extract.add_way(number, [osm[spot] for spot in chain], places, way_tags)
     return extract, {place: osm[spot] for place, spot in spot_of.items()}
 
