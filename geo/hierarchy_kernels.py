@@ -26,7 +26,7 @@ class ClimbWork(NamedTuple):
     ahead_node: I32  # (N,) the lower end of ahead_arc
     behind_node: I32  # (N,)
     stack: I32  # (2N,)
-    edges: I32  # (M,) the path that was found
+    edges: I32  # (M+2,) the path that was found
     bound: F64  # (N,) potentials
     bound_stamp: I64  # (N,) the query they are of
 
@@ -94,8 +94,8 @@ def climb(first_up, head, weight, direction, rank, distance, arc_to, node_to):  
 def query(hierarchy, weight, via, work, starts, ends, best):  # type: ignore[no-untyped-def]
     """(impedance, edges, which start, which end) of the best way below `best`; `best`, 0, -1, -1 without one.
 
-    starts, ends: two (node, impedance) each, as in `place_ends`. The edges go to work.edges; with `via` empty
-    they are not looked for.
+    starts, ends: two (node, impedance) each, as in `place_ends`. The edges are work.edges[1:]; with `via`
+    empty they are not looked for.
     """
     first_up, head = hierarchy.first_up, hierarchy.head
     lowest_start = place_ends(hierarchy.rank, starts, work.ahead, work.ahead_arc)
@@ -134,7 +134,7 @@ def meet(first_up, head, weight, work, a, b, best):  # type: ignore[no-untyped-d
 
 @njit(cache=True)
 def path_over(hierarchy, via, work, top):  # type: ignore[no-untyped-def]
-    """(number of edges, which start, which end): the edges of the way through `top` go to work.edges."""
+    """(number of edges, which start, which end) of the way through `top`; its edges are work.edges[1:]."""
     size = 0
     rank = top
     while work.ahead_arc[rank] >= 0:  # from the top down to the start: the start's arc comes off first
@@ -142,13 +142,13 @@ def path_over(hierarchy, via, work, top):  # type: ignore[no-untyped-def]
         size += 1
         rank = work.ahead_node[rank]
     start = -1 - work.ahead_arc[rank]
-    count = unpack(hierarchy, via, work.stack, size, work.edges, 0)
+    count = unpack(hierarchy, via, work.stack, size, work.edges, 1)
     rank = top
     while work.behind_arc[rank] >= 0:
         work.stack[0] = 2 * work.behind_arc[rank] + 1
         count = unpack(hierarchy, via, work.stack, 1, work.edges, count)
         rank = work.behind_node[rank]
-    return count, start, -1 - work.behind_arc[rank]
+    return count - 1, start, -1 - work.behind_arc[rank]
 
 
 @njit(cache=True)

@@ -15,16 +15,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo import search_kernels as kernels
+from geo.cost_kernels import Routes
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import EARTH_RADIUS_M
 from geo.graph import F32, F64, I32, Graph
 from geo.hierarchy import EMPTY_HIERARCHY
-from geo.hierarchy_kernels import ClimbWork, climb_work, one_to_all, query
+from geo.hierarchy_kernels import ClimbWork, climb_work, one_to_all
 from geo.metric import Metric
+from geo.path_kernels import (
+    Climbed,
+    Places,
+    Streets,
+    along_one_edge,
+    arrivals,
+    climb_path,
+    climb_paths,
+    departures,
+    first_piece,
+    heads,
+    sum_along,
+    tails,
+)
 
 _LAST_STAMP = 2**31 - 2
 _NO_WEIGHT: F32 = np.empty(0, np.float32)
 _NO_CLIMB = climb_work(0, 0)
+_NO_ENDS = ((0, math.inf), (0, math.inf))
 
 
 @dataclass(frozen=True)
@@ -117,54 +133,43 @@ def shortest_path(
     start's edge and is not part of the result's impedance. Raises NoRoute, and BadInput for a place
     outside the graph.
     """
-    departures = _departures(graph, metric, start)
-    arrivals = _arrivals(graph, metric, end)
-    penalties = (0.0, turn_penalty)
-    best, direct = math.inf, None
-    for i, (edge, at, _) in enumerate(departures):
-        for end_edge, until, _ in arrivals:
-            if edge == end_edge and until >= at:
-                along = first_piece_cost(graph, metric, edge, at, until)
-                if along + penalties[i] < best:
-                    best = along + penalties[i]
-                    direct = _path(graph, np.array([edge], np.int32), at, until, along)
-    starts = _ends([(graph.head[edge], cost + penalties[i]) for i, (edge, _, cost) in enumerate(departures)])
-    ends = _ends([(graph.tail[edge], cost) for edge, _, cost in arrivals])
-    if metric.weights is not None:
-        weight, via = metric.weights
-        _, count, departure, arrival = query(
-            graph.hierarchy, weight, via, space.climb, starts, ends, best
-        )
-        between, space.settled = space.climb.edges, 0
-    else:
-        _, arrival, space.settled = kernels.grow(
-            space.topology,
-            space.work,
-            metric.impedance,
-            metric.min_per_m * space.straightness,
-            _guide(graph, metric.floor, end, space),
-            starts,
-            ends,
-            best,
-            space.next_stamp(),
-        )
-        space.settled_total += space.settled
-        if arrival >= 0:
-            count, departure = kernels.unwind(space.work, graph.tail, graph.tail[arrivals[arrival][0]])
-        between = space.work.order
-    if arrival >= 0:
-        first, last = departures[departure], arrivals[arrival]
-        edges = np.empty(count + 2, np.int32)
-        edges[0], edges[-1] = first[0], last[0]
-        edges[1:-1] = between[:count]
-        cost = first[2] + last[2] + float(kernels.sum_along(metric.impedance, edges, 1.0, 0.0))
-        return _path(graph, edges, first[1], last[1], cost)
-    if direct is not None:
-        return direct
+    checked_place(graph, start)
+    checked_place(graph, end)
+    found = (_climb if metric.weights is not None else _expand)(
+        graph, metric, start, end, space, turn_penalty
+    )
+    if found is not None:
+        return found
     raise NoRoute(
         f"there is no way on foot from edge {start.edge} to edge {end.edge}: "
         "they are not connected, or every way between them is closed; choose another end"
     )
+
+
+def shortest_paths(
+    graph: Graph, metric: Metric, starts: Places, ends: Places, space: SearchSpace
+) -> tuple[Routes, F64]:
+    """The paths of least impedance from R starts to as many ends, and their impedances (R,).
+
+    As R calls of `shortest_path` on a metric with weights, but none of them costs any Python; a route without
+    edges and +inf say that there is no way. Raises BadInput for places outside the graph.
+    """
+    assert metric.weights is not None, "many paths go over the hierarchy: `customized` first"
+    for edge, fraction in (starts, ends):
+        off = np.flatnonzero(
+            ~((edge >= 0) & (edge < graph.edge_count) & (fraction >= 0.0) & (fraction <= 1.0))
+        )
+        if len(off):
+            checked_place(graph, Place(int(edge[off[0]]), float(fraction[off[0]])))
+    count = len(starts.edge)
+    if len(ends.edge) != count:
+        raise BadInput(f"there are {count} starts, but {len(ends.edge)} ends")
+    impedance = np.empty(count)
+    routes = Routes(np.empty(count + 1, np.int64), np.empty(0, np.int32), np.empty(count), np.empty(count))
+    edges = climb_paths(
+        _streets(graph, metric), _climbed(graph, metric, space), starts, ends, routes, impedance
+    )
+    return routes._replace(edges=edges), impedance
 
 
 def distances_within(
@@ -174,15 +179,16 @@ def distances_within(
 
     Raises BadInput for a place outside the graph.
     """
-    departures = _departures(graph, metric, start)
+    checked_place(graph, start)
+    streets = _streets(graph, metric)
     _, _, space.settled = kernels.grow(
         space.topology,
         space.work,
         metric.impedance,
         0.0,
         _guide(graph, None, start, space),
-        _ends([(graph.head[edge], cost) for edge, _, cost in departures]),
-        _ends([]),
+        heads(streets, departures(streets, start.edge, start.fraction), 0.0),
+        _NO_ENDS,
         np.nextafter(budget, math.inf),
         space.next_stamp(),
     )
@@ -199,29 +205,25 @@ def impedances_from(
     The metric must have weights. Raises BadInput for a place outside the graph.
     """
     assert metric.weights is not None, "one to all goes over the hierarchy: `customized` first"
+    checked_place(graph, place)
+    streets = _streets(graph, metric)
     if backward:
-        ends = [(graph.tail[edge], cost) for edge, _, cost in _arrivals(graph, metric, place)]
+        ends = tails(streets, arrivals(streets, place.edge, place.fraction))
     else:
-        ends = [(graph.head[edge], cost) for edge, _, cost in _departures(graph, metric, place)]
+        ends = heads(streets, departures(streets, place.edge, place.fraction), 0.0)
     out = np.empty(graph.node_count)
-    one_to_all(graph.hierarchy, metric.weights.weight, _ends(ends), backward, space.climb, out)
+    one_to_all(graph.hierarchy, metric.weights.weight, ends, backward, space.climb, out)
     return out
 
 
 def first_piece_cost(graph: Graph, metric: Metric, edge: int, at: float, until: float) -> float:
-    """The impedance of the first piece of a path. Who stands amid a closed edge can leave it (for what it
-    takes in time), who stands before it cannot enter it."""
-    if until <= at:
-        return 0.0
-    value = float(metric.impedance[edge])
-    if value == math.inf and at > 0.0:
-        value = float(graph.duration_s[edge])
-    return (until - at) * value
+    """The impedance of the first piece of a path, see `path_kernels.first_piece`."""
+    return float(first_piece(metric.impedance, graph.duration_s, edge, at, until))
 
 
 def measured(values: F32, path_edges: I32, start_fraction: float, end_fraction: float) -> float:
     """The sum of `values` (M,) along a path with its trimmed ends."""
-    return float(kernels.sum_along(values, path_edges, start_fraction, end_fraction))
+    return float(sum_along(values, path_edges, start_fraction, end_fraction))
 
 
 def path_coordinates(graph: Graph, path: Path) -> tuple[F64, F64]:
@@ -267,40 +269,72 @@ def checked_place(graph: Graph, place: Place) -> Place:
     return place
 
 
-def _departures(graph: Graph, metric: Metric, place: Place) -> list[tuple[int, float, float]]:
-    """(edge, fraction on it, cost up to its head) for each direction."""
-    edge, at = checked_place(graph, place).edge, place.fraction
-    found = [(edge, at, first_piece_cost(graph, metric, edge, at, 1.0))]
-    back = int(graph.reverse[edge])
-    if back >= 0:
-        found.append((back, 1.0 - at, first_piece_cost(graph, metric, back, 1.0 - at, 1.0)))
-    return found
+def _climb(
+    graph: Graph, metric: Metric, start: Place, end: Place, space: SearchSpace, turn_penalty: float
+) -> Path | None:
+    """The path over the hierarchy."""
+    count, begin, stop, cost = climb_path(
+        _streets(graph, metric),
+        _climbed(graph, metric, space),
+        start.edge,
+        start.fraction,
+        end.edge,
+        end.fraction,
+        turn_penalty,
+    )
+    return _path(graph, space.climb.edges[:count].copy(), begin, stop, cost) if count else None
 
 
-def _arrivals(graph: Graph, metric: Metric, place: Place) -> list[tuple[int, float, float]]:
-    """(edge, fraction on it, cost from its tail) for each direction."""
-    edge, until = checked_place(graph, place).edge, place.fraction
-    found = [(edge, until, _share(metric, edge, until))]
-    back = int(graph.reverse[edge])
-    if back >= 0:
-        found.append((back, 1.0 - until, _share(metric, back, 1.0 - until)))
-    return found
+def _expand(
+    graph: Graph, metric: Metric, start: Place, end: Place, space: SearchSpace, turn_penalty: float
+) -> Path | None:
+    """The path by A*."""
+    streets = _streets(graph, metric)
+    leave = departures(streets, start.edge, start.fraction)
+    reach = arrivals(streets, end.edge, end.fraction)
+    best, which, upto = along_one_edge(streets, leave, reach, turn_penalty)
+    _, last, space.settled = kernels.grow(
+        space.topology,
+        space.work,
+        metric.impedance,
+        metric.min_per_m * space.straightness,
+        _guide(graph, metric.floor, end, space),
+        heads(streets, leave, turn_penalty),
+        tails(streets, reach),
+        best,
+        space.next_stamp(),
+    )
+    space.settled_total += space.settled
+    if last >= 0:
+        last_edge, stop, cost_end = reach[last]
+        count, first = kernels.unwind(space.work, graph.tail, graph.tail[last_edge])
+        first_edge, begin, cost = leave[first]
+        edges = np.empty(count + 2, np.int32)
+        edges[0], edges[-1] = first_edge, last_edge
+        edges[1:-1] = space.work.order[:count]
+        cost += cost_end + sum_along(metric.impedance, edges, 1.0, 0.0)
+        return _path(graph, edges, begin, stop, cost)
+    if best < math.inf:
+        edge, begin, _ = leave[which]
+        return _path(graph, np.array([edge], np.int32), begin, upto, best - which * turn_penalty)
+    return None
 
 
-def _share(metric: Metric, edge: int, fraction: float) -> float:
-    return fraction * float(metric.impedance[edge]) if fraction > 0.0 else 0.0  # not 0 × inf
+def _streets(graph: Graph, metric: Metric) -> Streets:
+    return Streets(graph.tail, graph.head, graph.reverse, graph.length_m, graph.duration_s, metric.impedance)
+
+
+def _climbed(graph: Graph, metric: Metric, space: SearchSpace) -> Climbed:
+    assert metric.weights is not None
+    return Climbed(graph.hierarchy, metric.weights.weight, metric.weights.via, space.climb)
 
 
 def _guide(graph: Graph, floor: Metric | None, end: Place, space: SearchSpace) -> kernels.Guide:
     if floor is None or floor.weights is None:
-        return kernels.Guide(False, EMPTY_HIERARCHY, _NO_WEIGHT, _NO_CLIMB, _ends([]))
-    arrivals = [(graph.tail[edge], cost) for edge, _, cost in _arrivals(graph, floor, end)]
-    return kernels.Guide(True, graph.hierarchy, floor.weights.weight, space.climb, _ends(arrivals))
-
-
-def _ends(ends: list[tuple[int, float]]) -> tuple[tuple[int, float], tuple[int, float]]:
-    padded = [(int(node), float(cost)) for node, cost in ends] + [(0, math.inf)] * 2
-    return padded[0], padded[1]
+        return kernels.Guide(False, EMPTY_HIERARCHY, _NO_WEIGHT, _NO_CLIMB, _NO_ENDS)
+    streets = _streets(graph, floor)
+    ends = tails(streets, arrivals(streets, end.edge, end.fraction))
+    return kernels.Guide(True, graph.hierarchy, floor.weights.weight, space.climb, ends)
 
 
 def _path(graph: Graph, edges: I32, start: float, end: float, cost: float) -> Path:

@@ -45,21 +45,6 @@ class Guide(NamedTuple):
 
 
 @njit(cache=True)
-def sum_along(values, edges, start, end):  # type: ignore[no-untyped-def]
-    count = len(edges)
-    if count == 1:
-        return (end - start) * values[edges[0]]
-    total = 0.0
-    if start < 1.0:
-        total += (1.0 - start) * values[edges[0]]
-    for i in range(1, count - 1):
-        total += values[edges[i]]
-    if end > 0.0:
-        total += end * values[edges[count - 1]]
-    return total
-
-
-@njit(cache=True)
 def least_per_m(values, length_m):  # type: ignore[no-untyped-def]
     least = np.inf
     for e in range(len(values)):

@@ -10,7 +10,15 @@ from geo.costs import STATIC_FACTORS, static_costs
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import haversine_m
 from geo.metric import Metric, customized, dearer, make_metric
-from geo.search import Place, SearchSpace, distances_within, path_coordinates, shortest_path
+from geo.path_kernels import Places
+from geo.search import (
+    Place,
+    SearchSpace,
+    distances_within,
+    path_coordinates,
+    shortest_path,
+    shortest_paths,
+)
 from tests.geo.naive_search import (
     assert_walkable,
     graph_of,
@@ -69,6 +77,34 @@ def test_equals_dijkstra_on_random_graphs(block, searched):
             assert walked == pytest.approx(path.impedance, rel=1e-9, abs=1e-9)
             assert path.length_m == pytest.approx(walk_cost(graph, graph.length_m, path), abs=1e-6)
             assert path.duration_s == pytest.approx(walk_cost(graph, graph.duration_s, path), abs=1e-6)
+
+
+def test_many_paths_in_one_call_are_those_of_single_ones():
+    for seed in range(100):
+        graph = random_graph(seed)
+        metric = customized(graph, make_metric(graph, random_costs(graph, seed, closed_share=0.2), {}))
+        rng, space = np.random.default_rng(seed), SearchSpace(graph)
+        starts, ends = ([random_place(graph, rng) for _ in range(8)] for _ in range(2))
+        routes, impedance = shortest_paths(graph, metric, places(starts), places(ends), space)
+        assert routes.first[-1] == len(routes.edges)
+        for r in range(8):
+            edges = routes.edges[routes.first[r] : routes.first[r + 1]]
+            assert cost_or_inf(graph, metric, starts[r], ends[r], space) == impedance[r]
+            if len(edges):
+                one = shortest_path(graph, metric, starts[r], ends[r], space)
+                assert one.edges.tolist() == edges.tolist()
+                assert (one.start_fraction, one.end_fraction) == (
+                    routes.start_fraction[r],
+                    routes.end_fraction[r],
+                )
+    with pytest.raises(BadInput, match="not on this graph"):
+        shortest_paths(graph, metric, places([Place(0, 1.5)]), places([Place(0, 1.0)]), space)
+    with pytest.raises(BadInput, match="2 starts"):
+        shortest_paths(graph, metric, places(starts[:2]), places(ends[:1]), space)
+
+
+def places(some):
+    return Places(np.array([p.edge for p in some], np.int32), np.array([p.fraction for p in some], float))
 
 
 def test_distances_within_equal_dijkstra():
