@@ -1,4 +1,4 @@
-"""What every benchmark of the stream is handed: services of its own, a graph, and somewhere to report to."""
+"""What every benchmark is handed: a graph, somewhere to report to, and for the stream services of its own."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from geo.graph import Graph
 
 
 @dataclass(frozen=True)
-class Session:
-    """One run of one benchmark."""
+class GraphSession:
+    """One run of one benchmark that needs a graph and nothing else."""
 
     bench: str
-    scratch: Scratch
     graph_dir: str
     graph: Graph
     machine: Mapping[str, object]  # as it was before the run
     emit: Emit
     say: Callable[[str], None]  # progress, for whoever watches
     warn: Callable[[str], None]  # what the reader of the figures must know
+    progress: Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 
     def report(
         self,
@@ -36,3 +36,10 @@ class Session:
             described = {**self.machine, **about}
             peer_value = theirs[number] if theirs else None
             self.emit(Figure(self.bench, metric, float(value), unit, peer, peer_value, described))
+
+
+@dataclass(frozen=True)
+class Session(GraphSession):
+    """One run of one benchmark of the stream."""
+
+    scratch: Scratch

@@ -13,13 +13,10 @@ from typing import Any
 import orjson
 
 from bench.peers import HERE, KAFKA_STREAMS, PEER_NAMES, PEERS, Peer
+from bench.peers.tools import JavaProject, python_with
 from geo.errors import BadInput, Unavailable
-from streams.local_services import run_folder
-from streams.local_tools import JAVA_AT_LEAST, find_java, find_maven
 
-#: Where the peers live that pin other versions of our libraries, if installed (docs/benchmarks.md).
-PEERS_PYTHON = run_folder().path / "peers" / "bin" / "python"
-JAR = KAFKA_STREAMS / "target" / "peer.jar"
+PROJECT = JavaProject(KAFKA_STREAMS)
 TIMEOUT_S = 900.0
 
 
@@ -56,55 +53,21 @@ def choose_peers(names: Iterable[str] | None) -> tuple[Peer, ...]:
     return tuple(peer for peer in PEERS if peer.name in wanted)
 
 
-def interpreter(peer: Peer) -> str | None:
-    """The Python that can import what the peer needs: this one, that of `.run/peers`, or None."""
-    candidates = [sys.executable]
-    if PEERS_PYTHON.exists():
-        candidates.append(str(PEERS_PYTHON))
-    for python in candidates:
-        code = f"import importlib.util as u; raise SystemExit(u.find_spec({peer.needs!r}) is None)"
-        if subprocess.run([python, "-c", code], check=False).returncode == 0:
-            return python
-    return None
-
-
 def why_not(peer: Peer) -> str | None:
     """Why the peer cannot run on this machine, in one sentence; None if it can."""
     if not peer.script:
-        if find_java() is None:
-            return f"{peer.name} needs Java {JAVA_AT_LEAST} or newer: run `make setup`, or set JAVA_HOME"
-        if not JAR.exists() and find_maven() is None:
-            return f"{peer.name} needs Maven on the PATH to be built once"
-        return None
-    if interpreter(peer) is None:
+        return PROJECT.why_not(peer.name)
+    if python_with(peer.needs) is None:
         return f"{peer.name} needs the Python package {peer.needs}: see docs/benchmarks.md"
     return None
 
 
-def build_kafka_streams() -> None:
-    """Build the Java peer where it was not yet; raises Unavailable with Maven's last words."""
-    newest = max(path.stat().st_mtime for path in (KAFKA_STREAMS / "src").rglob("*.java"))
-    if JAR.exists() and JAR.stat().st_mtime >= newest:
-        return
-    result = subprocess.run(
-        [str(find_maven()), "-q", "-B", "-f", str(KAFKA_STREAMS / "pom.xml"), "package"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if result.returncode != 0:
-        raise Unavailable(f"the Kafka Streams peer does not build: {result.stdout.strip()[-400:]}")
-
-
 def _java_command(peer: Peer, bootstrap: str, topic: str, warm: int, fixes: int, state_dir: str) -> list[str]:
-    libraries = KAFKA_STREAMS / "target" / "lib" / "*"
-    return [
-        str(find_java()), "-Xms2g", "-Xmx2g", "-cp", f"{JAR}{os.pathsep}{libraries}", "flaneur.bench.Peer",
-        bootstrap, topic, str(warm), str(fixes), state_dir, peer.java_store, *peer.java_properties,
-    ]  # fmt: skip
-
-
-def _java_version(java: str) -> str:
-    jars = (KAFKA_STREAMS / "target" / "lib").glob("kafka-streams-*.jar")
-    return f"{next(jars).stem}, Java {java}"
+    PROJECT.build()
+    return PROJECT.command(
+        "flaneur.bench.Peer", bootstrap, topic, str(warm), str(fixes), state_dir, peer.java_store,
+        *peer.java_properties,
+    )  # fmt: skip
 
 
 def run_peer(peer: Peer, bootstrap: str, topic: str, partitions: int, warm: int, fixes: int) -> Outcome:
@@ -116,11 +79,10 @@ def run_peer(peer: Peer, bootstrap: str, topic: str, partitions: int, warm: int,
     warm = min(warm, peer.most_fixes // 4)
     with tempfile.TemporaryDirectory(prefix="flaneur-peer-") as scratch:
         if peer.script:
-            python = interpreter(peer) or sys.executable
+            python = python_with(peer.needs) or sys.executable
             numbers = [str(number) for number in (partitions, warm, fixes)]
             command = [python, str(HERE / peer.script), bootstrap, topic, *numbers]
         else:
-            build_kafka_streams()
             command = _java_command(peer, bootstrap, topic, warm, fixes, scratch)
         environment = {**os.environ, "PYTHONPATH": str(HERE.parent.parent), "TMPDIR": scratch}
         try:
@@ -137,7 +99,10 @@ def run_peer(peer: Peer, bootstrap: str, topic: str, partitions: int, warm: int,
 
 
 def _read_outcome(line: dict[str, Any]) -> Outcome:
-    version = _java_version(line["java"]) if "java" in line else str(line["version"])
+    if "java" in line:
+        version = f"{PROJECT.library('kafka-streams')}, Java {line['java']}"
+    else:
+        version = str(line["version"])
     return Outcome(
         line["fixes"], line["wall_s"], line["cpu_s"], line["counted"],
         line.get("windows"), line.get("count_squares"), line.get("speed_sum"), version,
