@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from geo.costs import COLUMN, FACTOR_NAMES, impedance, weights
+from geo.cost_kernels import Routes
+from geo.costs import COLUMN, DYNAMIC_FACTORS, FACTOR_NAMES, STATIC_FACTORS, impedance, weights
 from geo.errors import BadInput, NoRoute
 from geo.metric import make_metric
 from geo.scoring import pack, remaining_impedance, score_routes
@@ -162,3 +165,100 @@ def test_arrays_that_do_not_fit_are_refused():
         remaining_impedance(graph, rows[:, :-1], routes, zero, np.zeros(1), zero)
     with pytest.raises(BadInput, match=r"taste must lie in 0\.\.0"):
         remaining_impedance(graph, rows, routes, zero, np.zeros(1), zero + 1)
+
+
+# ---- properties of any routes at all: the kernel does not ask whether edges follow each other
+
+
+@st.composite
+def blocks(draw):
+    """A graph, costs of it, a taste row and a few routes of any edges, with trimmed ends."""
+    graph = random_graph(draw(st.integers(0, 30)))
+    costs = random_costs(graph, draw(st.integers(0, 1000)), closed_share=0.0)
+    edge = st.integers(0, graph.edge_count - 1)
+    lists = draw(st.lists(st.lists(edge, min_size=2, max_size=12), min_size=1, max_size=5))
+    start = draw(st.lists(st.floats(0, 1), min_size=len(lists), max_size=len(lists)))
+    end = draw(st.lists(st.floats(0, 1), min_size=len(lists), max_size=len(lists)))
+    first = np.concatenate([[0], np.cumsum([len(edges) for edges in lists])])
+    routes = Routes(first, np.concatenate(lists).astype(np.int32), np.array(start), np.array(end))
+    row = np.random.default_rng(draw(st.integers(0, 1000))).uniform(-2, 2, (1, len(FACTOR_NAMES)))
+    return graph, costs, row.astype(np.float32), routes
+
+
+@given(blocks(), st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_route_cut_in_two_scores_as_its_halves_together(block, data):
+    graph, costs, row, routes = block
+    r = data.draw(st.integers(0, len(routes.first) - 2))
+    begin, end = routes.first[r], routes.first[r + 1]
+    cut = data.draw(st.integers(begin + 1, end - 1))
+    halves = Routes(
+        np.array([0, cut - begin, end - begin]),
+        routes.edges[begin:end],
+        np.array([routes.start_fraction[r], 0.0]),
+        np.array([1.0, routes.end_fraction[r]]),
+    )
+    whole, parts = score_routes(graph, costs, routes, row), score_routes(graph, costs, halves, row)
+    assert parts.length_m.sum() == pytest.approx(whole.length_m[r], abs=1e-9)
+    assert parts.duration_s.sum() == pytest.approx(whole.duration_s[r], abs=1e-9)
+    assert parts.impedance.sum() == pytest.approx(whole.impedance[r, 0], rel=1e-12, abs=1e-9)
+    doses = parts.exposure * parts.duration_s[:, None]
+    assert doses.sum(0) == pytest.approx(whole.exposure[r] * whole.duration_s[r], abs=1e-9)
+
+
+@given(blocks())
+@settings(max_examples=60, deadline=None)
+def test_a_route_scores_the_same_in_any_company(block):
+    graph, costs, row, routes = block
+    together = score_routes(graph, costs, routes, np.repeat(row, 3, axis=0))
+    assert (together.exposure >= 0).all()
+    assert (together.exposure <= 1 + 1e-9).all()
+    for r in range(len(routes.first) - 1):
+        begin, end = routes.first[r : r + 2]
+        alone = Routes(
+            np.array([0, end - begin]),
+            routes.edges[begin:end],
+            routes.start_fraction[r : r + 1],
+            routes.end_fraction[r : r + 1],
+        )
+        scores = score_routes(graph, costs, alone, row)
+        assert scores.impedance[0, 0] == together.impedance[r, 0] == together.impedance[r, 2]
+        assert np.array_equal(scores.exposure[0], together.exposure[r])
+
+
+@given(blocks(), st.integers(0, len(DYNAMIC_FACTORS) - 1))
+@settings(max_examples=60, deadline=None)
+def test_more_of_what_is_disliked_never_costs_less(block, column):
+    graph, costs, row, routes = block
+    row[:, len(STATIC_FACTORS) + column] = abs(row[:, len(STATIC_FACTORS) + column])
+    worse = costs.zone_values.copy()
+    worse[:, column] = 1.0
+    before = score_routes(graph, costs, routes, row).impedance
+    after = score_routes(graph, replace(costs, zone_values=worse), routes, row).impedance
+    assert (after >= before * (1 - 1e-6)).all()
+    lower = impedance(graph, costs, row[0])
+    assert (impedance(graph, replace(costs, zone_values=worse), row[0]) >= lower * (1 - 1e-5)).all()
+
+
+def test_a_route_has_the_score_of_the_search_that_found_it_almost_bit_by_bit():
+    """Search and score add the same numbers, if not in the same order."""
+    for seed in range(40):
+        graph = random_graph(seed)
+        costs = random_costs(graph, seed, closed_share=0.0)
+        taste = {"green": -10.0, "noise": 10.0, "rain": 7.5}
+        metric, rng = make_metric(graph, costs, taste), np.random.default_rng(seed)
+        try:
+            path = shortest_path(
+                graph, metric, random_place(graph, rng), random_place(graph, rng), SearchSpace(graph)
+            )
+        except NoRoute:
+            continue
+        score = score_routes(graph, costs, [path], [taste])
+        assert score.impedance[0, 0] == pytest.approx(path.impedance, rel=1e-7, abs=1e-9)
+
+
+def test_tastes_of_another_shape_are_refused():
+    graph = random_graph(9)
+    routes = pack(random_paths(graph, 9)[:1])
+    with pytest.raises(BadInput, match=r"needs \(T, "):
+        score_routes(graph, random_costs(graph, 9), routes, np.zeros((1, 3), np.float32))
