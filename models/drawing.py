@@ -16,7 +16,7 @@ from geo.errors import BadInput
 from geo.geodesy import haversine_m, to_local
 from geo.graph import F64, I32, Graph
 from models.client_route import ClientRoute, first_metres, without_first_metres
-from models.svg import INK, RED, badge, cross, half_width, path_data, plain, text
+from models.svg import FONT, INK, RED, badge, cross, half_width, path_data, plain, text
 from models.wording import message_for
 
 WIDTH = 900
@@ -28,7 +28,6 @@ _CROSSES_PX = 60.0
 # told apart also by the colour-blind (after Okabe and Ito), dark enough on white; red is kept for closures
 _COLOURS = ("#0072b2", "#d97a00", "#008a63", "#b4459a", "#6a4c1f", "#5b50c8", "#7d7d00", "#16306b")
 _GREY, _STREET = "#666666", "#cccccc"
-_FONT = "font-family=\"-apple-system, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif\""
 # a 14 px letter, on the wide side: words must not run into each other, whatever the font
 _CHAR_PX, _BOLD_PX = 7.6, 8.3
 _Taken = tuple[float, float, float]  # x, y and half the width of what is there already, in pixels
@@ -130,7 +129,7 @@ def draw_walk(
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" '
-            f'height="{height:.0f}" role="img" {_FONT}>',
+            f'height="{height:.0f}" role="img" {FONT}>',
             f"<title>{plain(title)}: {plain(subtitle)}</title>",
             f'<rect width="{WIDTH}" height="{height:.0f}" fill="#ffffff"/>',
             text(_EDGE_PX, 28, title, size=18, weight="bold"),

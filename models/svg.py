@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 from geo.graph import F64
 
 INK, RED = "#222222", "#d00000"
+FONT = "font-family=\"-apple-system, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif\""
 # XML has no way to write these, but a message may hold them
 _UNWRITABLE = dict.fromkeys([*range(0x20), 0xFFFE, 0xFFFF], " ")
 
