@@ -15,6 +15,7 @@ from numba import njit
 from geo.graph import F32, I32
 from geo.hierarchy import Hierarchy, arc_between
 
+MANY = 128  # if more than one edge in so many has changed, all weights are made anew
 NOTHING = -(2**31)  # via of a slot that cannot be passed
 
 
@@ -38,6 +39,8 @@ def recustomize(hierarchy: Hierarchy, customized: Customized, impedance: F32, ed
 
     impedance: (M,) the new one of all edges.
     """
+    if MANY * len(edges) > len(impedance):
+        return customize(hierarchy, impedance)
     updated = Customized(customized.weight.copy(), customized.via.copy())
     _recustomize(hierarchy, impedance, np.asarray(edges, np.int32), updated)
     return updated
@@ -131,8 +134,8 @@ def _recustomize(hierarchy, impedance, edges, customized):  # type: ignore[no-un
                 continue
             up, down = weight[2 * above], weight[2 * above + 1]
             if (
-                new_up < up
-                or new_down < down
+                new_up <= up < np.inf  # also where they are equal: which way is taken must not depend on
+                or new_down <= down < np.inf  # what has happened before
                 or (old_up != new_up and old_up == up)
                 or (old_down != new_down and old_down == down)
             ):

@@ -172,31 +172,6 @@ def shortest_paths(
     return routes._replace(edges=edges), impedance
 
 
-def distances_within(
-    graph: Graph, metric: Metric, start: Place, budget: float, space: SearchSpace
-) -> tuple[I32, F64]:
-    """All nodes within `budget` of impedance: (nodes, impedances), nearest first, new arrays.
-
-    Raises BadInput for a place outside the graph.
-    """
-    checked_place(graph, start)
-    streets = _streets(graph, metric)
-    _, _, space.settled = kernels.grow(
-        space.topology,
-        space.work,
-        metric.impedance,
-        0.0,
-        _guide(graph, None, start, space),
-        heads(streets, departures(streets, start.edge, start.fraction), 0.0),
-        _NO_ENDS,
-        np.nextafter(budget, math.inf),
-        space.next_stamp(),
-    )
-    space.settled_total += space.settled
-    nodes = space.work.order[: space.settled].copy()
-    return nodes, space.work.dist[nodes]
-
-
 def impedances_from(
     graph: Graph, metric: Metric, place: Place, space: SearchSpace, *, backward: bool = False
 ) -> F64:

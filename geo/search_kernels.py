@@ -113,7 +113,7 @@ def bound_of(guide, xyz, node, per_m, ends, stamp):  # type: ignore[no-untyped-d
         bound = cost_a + per_m * chord(xyz, node, node_a)
     if cost_b < np.inf:
         bound = min(bound, cost_b + per_m * chord(xyz, node, node_b))
-    return bound if bound < np.inf else 0.0  # no end: Dijkstra's order
+    return bound
 
 
 @njit(cache=True)

@@ -5,32 +5,29 @@ Pure: the same arguments give the same plan, for a first proposal, after a disli
 
 from __future__ import annotations
 
-import weakref
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from geo.costs import Costs
 from geo.errors import BadInput, NoCandidate
 from geo.graph import I32, Graph
 from geo.grid import nearest_edges
 from geo.loops import loop_remainder
-from geo.metric import Metric, make_metric
+from geo.metric import Metric, dearer
 from geo.network import Network
 from geo.pace import REFERENCE_MPS
 from geo.paths import both_ways, joined, path_of
 from geo.scoring import score_routes
-from geo.search import Path, Place, SearchSpace, distances_within, shortest_path
+from geo.search import Path, Place, SearchSpace, impedances_from, shortest_path
+from models.taste_metrics import metric_of, searchable_metric_of
 
 AVOID_PENALTY = 2.5  # by which each stretch of a disliked route becomes dearer
 TURN_PENALTY_S = 15.0  # a walker turns round only if that spares more than this
 REJOIN_WITHIN_S = 900.0  # impedance of the way back onto a loop
 REJOIN_TOLERANCE = 0.15  # of the wanted amount that is left,
 REJOIN_SLACK_M = 50.0  # and so much more
-MEMO_SIZE = 32
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ def plan(
     Raises NoRoute, and BadInput for a wish that cannot be understood or a place outside the graph.
     """
     graph = network.graph
-    metric = metric_of(network, wish.taste)
+    metric = searchable_metric_of(network, wish.taste)
     turn_penalty = 0.0
     if heading_edge is not None:
         if graph.reverse[start.edge] == heading_edge:
@@ -140,7 +137,7 @@ def rejoin(
     if the whole would miss the wanted amount by more than about REJOIN_TOLERANCE: then `plan` anew.
     """
     graph = network.graph
-    metric = metric_of(network, wish.taste)
+    metric = searchable_metric_of(network, wish.taste)
     length_m, duration_s = _left(wish, walked_m, walked_s)
     wanted_m = length_m if length_m is not None else (duration_s or 0.0) * REFERENCE_MPS
     edges = ahead.edges
@@ -151,14 +148,8 @@ def rejoin(
     lengths = graph.length_m[edges].astype(np.float64)
     lengths[-1] *= ahead.end_fraction
     left_m = np.cumsum(lengths[::-1])[::-1][first:]
-    nodes, costs = distances_within(graph, metric, start, REJOIN_WITHIN_S, space)
-    order = np.argsort(nodes)
-    at = np.searchsorted(nodes[order], graph.tail[edges[first:]])
-    at = np.minimum(at, len(nodes) - 1)
-    known = nodes[order][at] == graph.tail[edges[first:]] if len(nodes) else np.zeros(0, np.bool_)
-    if not known.any():
-        return None
-    detour_s = np.where(known, costs[order][at], np.inf)
+    detour_s = impedances_from(graph, metric, start, space)[graph.tail[edges[first:]]]
+    detour_s[detour_s > REJOIN_WITHIN_S] = np.inf
     missed_m = np.abs(detour_s * REFERENCE_MPS + left_m - wanted_m)
     tolerance_m = REJOIN_TOLERANCE * wanted_m + REJOIN_SLACK_M
     fits = missed_m <= tolerance_m
@@ -217,32 +208,6 @@ def snap(graph: Graph, lat: float, lon: float, radius_m: float = 100.0) -> Place
     return Place(near[0].edge, near[0].fraction)
 
 
-def metric_of(network: Network, taste: Mapping[str, float]) -> Metric:
-    """The metric of a taste under the network's costs; the latest ones asked for are kept.
-
-    Raises BadInput for a taste that cannot be used.
-    """
-    costs = network.costs
-    key = (costs.version, tuple(sorted(taste.items())))
-    kept = _memo.get(key)
-    # Several graphs may have costs of one version, so the version alone does not tell.
-    if kept is not None and kept[0]() is costs:
-        _memo.move_to_end(key)
-        return kept[1]
-    metric = make_metric(network.graph, costs, taste)
-    _memo[key] = (weakref.ref(costs), metric)
-    _memo.move_to_end(key)
-    while len(_memo) > MEMO_SIZE:
-        _memo.popitem(last=False)
-    return metric
-
-
-# Only a memory of what `make_metric` gave: it never changes a result.
-_memo: OrderedDict[tuple[int, tuple[tuple[str, float], ...]], tuple[weakref.ReferenceType[Costs], Metric]] = (
-    OrderedDict()
-)
-
-
 def _end_of(wish: Wish) -> Place:
     if wish.kind == "loop":
         if wish.length_m is None and wish.duration_s is None:
@@ -276,6 +241,6 @@ def _way_to(
         return shortest_path(graph, metric, start, end, space, turn_penalty=turn_penalty)
     np.copyto(space.scratch, metric.impedance)
     space.scratch[both_ways(graph, avoid_edges)] *= np.float32(AVOID_PENALTY)
-    dearer = Metric(space.scratch, metric.min_per_m)
-    path = shortest_path(graph, dearer, start, end, space, turn_penalty=turn_penalty)
+    avoiding = dearer(metric, space.scratch)
+    path = shortest_path(graph, avoiding, start, end, space, turn_penalty=turn_penalty)
     return path_of(graph, metric, path.edges, path.start_fraction, path.end_fraction)

@@ -21,7 +21,8 @@ from geo.paths import both_ways, path_of
 from geo.scoring import score_routes
 from geo.search import Path, Place, SearchSpace, path_coordinates, shortest_path
 from models.condition_table import darkness
-from models.planning import AVOID_PENALTY, Planned, Wish, metric_of
+from models.planning import AVOID_PENALTY, Planned, Wish
+from models.taste_metrics import searchable_metric_of
 
 MISSED_SHARE = 0.2  # what is off the wanted amount by more than this is no answer to the wish
 INDIFFERENT: Mapping[str, float] = dict.fromkeys(FACTOR_NAMES, 0.0)  # the taste for which only time counts
@@ -68,7 +69,7 @@ def propose(
     """
     if count < 1:
         raise BadInput(f"{count} proposals cannot be made; ask for 1 or more")
-    graph, metric, end = network.graph, metric_of(network, wish.taste), _end_of(wish)
+    graph, metric, end = network.graph, searchable_metric_of(network, wish.taste), _end_of(wish)
     if wish.length_m is None and wish.duration_s is None:
         paths = _ways(graph, metric, start, end, count, avoid_edges, space)
     else:
@@ -106,7 +107,9 @@ def yardstick(
     """What the proposals for a wish are compared with; raises as `propose` does."""
     graph = network.graph
     if wish.kind == "to":
-        quickest = shortest_path(graph, metric_of(network, INDIFFERENT), start, _end_of(wish), space)
+        quickest = shortest_path(
+            graph, searchable_metric_of(network, INDIFFERENT), start, _end_of(wish), space
+        )
         return Yardstick(quickest, score_routes(graph, network.costs, [quickest], []).exposures(0))
     around = _edges_around(graph, [one.path for one in proposals])
     return Yardstick(None, _mean_factors(graph, network.costs, around))

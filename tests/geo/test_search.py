@@ -14,7 +14,6 @@ from geo.path_kernels import Places
 from geo.search import (
     Place,
     SearchSpace,
-    distances_within,
     path_coordinates,
     shortest_path,
     shortest_paths,
@@ -23,7 +22,6 @@ from tests.geo.naive_search import (
     assert_walkable,
     graph_of,
     naive_cost,
-    naive_distances,
     random_costs,
     random_graph,
     random_place,
@@ -105,19 +103,6 @@ def test_many_paths_in_one_call_are_those_of_single_ones():
 
 def places(some):
     return Places(np.array([p.edge for p in some], np.int32), np.array([p.fraction for p in some], float))
-
-
-def test_distances_within_equal_dijkstra():
-    for seed in range(300):
-        graph = random_graph(seed)
-        metric = make_metric(graph, random_costs(graph, seed), {})
-        start = random_place(graph, np.random.default_rng(seed))
-        every = naive_distances(graph, metric, start)
-        budget = float(np.median(list(every.values())))
-        nodes, costs = distances_within(graph, metric, start, budget, SearchSpace(graph))
-        assert np.all(np.diff(costs) >= 0)
-        expected = {node: cost for node, cost in every.items() if cost <= budget}
-        assert dict(zip(nodes.tolist(), costs.tolist(), strict=True)) == pytest.approx(expected, abs=1e-9)
 
 
 def test_dearer_edge_never_makes_a_cheaper_route():

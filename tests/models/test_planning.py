@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geo.costs import static_costs
+from geo.costs import static_costs, with_closed
 from geo.errors import BadInput, NoCandidate, NoRoute
-from geo.metric import make_metric
+from geo.metric import customized, make_metric
 from geo.network import Network
 from geo.paths import shared_m
 from geo.search import Place, SearchSpace, shortest_path
-from models.planning import Wish, metric_of, plan, remaining, snap
+from models.planning import Wish, plan, remaining, snap
+from models.taste_metrics import metric_of, searchable_metric_of
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
 from tests.geo.naive_search import assert_walkable
@@ -150,6 +151,16 @@ def test_metric_is_kept_for_the_same_costs_and_made_anew_for_others():
     assert metric_of(NETWORK, {"noise": 1.0}) is not metric_of(NETWORK, {"noise": 2.0})
     twin = Network(CITY, static_costs(CITY))
     assert metric_of(twin, {"noise": 1.0}) is not metric_of(NETWORK, {"noise": 1.0})
+
+
+def test_metric_that_is_kept_follows_the_costs_as_one_made_anew_would():
+    shut = with_closed(CITY, NETWORK.costs, 1, np.array([3, 40], np.int32), True)
+    for costs in (NETWORK.costs, shut, NETWORK.costs):
+        kept = searchable_metric_of(Network(CITY, costs), {"noise": 1.0})
+        anew = customized(CITY, make_metric(CITY, costs, {"noise": 1.0}))
+        np.testing.assert_array_equal(kept.impedance, anew.impedance)
+        np.testing.assert_array_equal(kept.weights.weight, anew.weights.weight)
+        np.testing.assert_array_equal(kept.weights.via, anew.weights.via)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from geo.costs import static_costs
 from geo.network import Network
 from geo.paths import path_of
 from geo.search import Path, Place, SearchSpace
-from models.planning import Wish, metric_of, rejoin
+from models.planning import Wish, rejoin
+from models.taste_metrics import metric_of
 from tests.broker.drawn import City, draw
 
 
