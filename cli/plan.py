@@ -21,6 +21,7 @@ from geo.search import SearchSpace
 from models.closures import Closures, read_closures
 from models.condition_table import darkness
 from models.exports import Described, describe, flaneur_object, geojson, gpx
+from models.guidance import texts_in
 from models.map_page import map_page
 from models.osrm import Waypoint, route_response
 from models.planning import Wish, snap
@@ -119,6 +120,7 @@ def command(
     minutes = amount("--loop-min", loop_min, DURATIONS_MIN, "minutes")
     when = moment(at, datetime.now().astimezone())
     weights = taste(tastes)
+    texts_in(language)  # wrong even where no instructions are asked for
     graph = open_graph(directory or Settings.from_env().graph_path)
     places = snap(graph, *ends[0]), snap(graph, *ends[1])
     if end is None:

@@ -11,6 +11,7 @@ from geo.costs import FACTOR_NAMES, weights
 from geo.graph import I32, Graph
 from geo.paths import shares
 from geo.search import Path
+from geo.street_names import names_along
 from models.planning import Planned
 from models.proposals import Yardstick
 
@@ -91,10 +92,11 @@ def why(planned: Planned, yard: Yardstick) -> str:
 
 
 def via(graph: Graph, path: Path, most: int = 4) -> list[str]:
-    """The streets with names that a path follows furthest, in walking order."""
+    """The streets that a path follows furthest, in walking order; a pavement goes by its street's name."""
+    walked_m = shares(path) * graph.length_m[path.edges]
     metres: dict[int, float] = {}
     for code, length in zip(
-        graph.name[path.edges].tolist(), (shares(path) * graph.length_m[path.edges]).tolist(), strict=True
+        names_along(graph, path.edges, walked_m).tolist(), walked_m.tolist(), strict=True
     ):
         if code >= 0:
             metres[code] = metres.get(code, 0.0) + length

@@ -235,6 +235,14 @@ def test_a_closure_elsewhere_is_told_and_changes_nothing(plan, tmp_path):
     assert out == plan("--to", LAKES, "--json", "--at", DAY)[1]
 
 
+@pytest.mark.parametrize(("language", "letters"), [("en", "[a-z]"), ("de", "[a-z]"), ("ru", "[а-я]")])
+def test_instructions_in_a_language(plan, language, letters):
+    route = routes_of(plan("--to", LAKES, "--json", "--alternatives", "1", "--language", language))[0]
+    said = [step["maneuver"]["instruction"] for step in route["legs"][0]["steps"]]
+    assert len(said) > 3
+    assert all(re.search(letters, words) for words in said)
+
+
 def test_the_graph_is_given_or_set(graph, monkeypatch, capsys):
     monkeypatch.setenv("GRAPH_DIR", "/nowhere/at/all")
     assert run(["plan", "--from", ALTONA, "--loop-m", "800", "--graph", str(graph), "--json"]) == 0
@@ -285,6 +293,7 @@ def test_the_same_question_has_the_same_answer(plan):
         (["--loop-m", "2000", "--at", "tomorrow"], "--at is 'tomorrow'"),
         (["--loop-m", "2000", "--at", "0001-01-01T00:00+00:00"], "--at is"),
         (["--loop-m", "2000", "--at", "nan"], "--at is 'nan'"),
+        (["--loop-m", "2000", "--language", "tlh"], "no instructions in 'tlh'"),
         (["--loop-m", "2000", "--avoid", "/nowhere.geojson"], "/nowhere.geojson cannot be read"),
         (["--loop-m", "2000", "--map", "/nowhere/map.html"], "/nowhere/map.html cannot be written"),
     ],

@@ -29,6 +29,7 @@ GRAPH, AT = graph_from_ascii(
         "ABCD": {"highway": "primary", "name": "Main Road", "sidewalk": "both"},
         "AE": {"highway": "residential", "name": "Short Lane"},
         "EFGH": {"highway": "footway", "name": "Park Path"},
+        "DH": {"highway": "footway"},
     },
 )
 CALM = dict.fromkeys((factor.name for factor in FACTORS), 0.0)
