@@ -43,7 +43,7 @@ def alternatives(
     best = shortest_path(graph, metric, start, end, space)
     offered = [best]
     np.copyto(space.scratch, metric.impedance)
-    dearer = Metric(space.scratch, metric.min_per_m)
+    dearer = Metric(space.scratch)
     tried = best
     for _ in range(ROUNDS_PER_PATH * (count - 1)):
         if len(offered) == count or len(best.edges) < 3:

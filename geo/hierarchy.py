@@ -57,13 +57,6 @@ def build_hierarchy(graph: Graph, rank: I32 | None = None) -> Hierarchy:
     return Hierarchy(*arrays)
 
 
-_NONE: I32 = np.empty(0, np.int32)
-_NO_TRIANGLES: I64 = np.empty(0, np.int64)
-_NONE.setflags(write=False)
-_NO_TRIANGLES.setflags(write=False)
-EMPTY_HIERARCHY = Hierarchy(_NONE, _NONE, _NONE, _NO_TRIANGLES, _NONE, _NONE, _NONE, _NONE, _NONE)
-
-
 @njit(cache=True)
 def _fill_in(first, neighbour, rank, node):  # type: ignore[no-untyped-def]
     """(first_up, head): a node's higher neighbours, and those of its children in the elimination tree."""

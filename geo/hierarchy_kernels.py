@@ -92,34 +92,36 @@ def climb(first_up, head, weight, direction, rank, distance, arc_to, node_to):  
 
 @njit(cache=True)
 def query(hierarchy, weight, via, work, starts, ends, best):  # type: ignore[no-untyped-def]
-    """(impedance, edges, which start, which end) of the best way below `best`; `best`, 0, -1, -1 without one.
+    """(number of edges, which start, which end, nodes climbed to) of the best way below `best`; 0, -1, -1
+    without one.
 
-    starts, ends: two (node, impedance) each, as in `place_ends`. The edges are work.edges[1:]; with `via`
-    empty they are not looked for.
+    starts, ends: two (node, impedance) each, as in `place_ends`. The edges are work.edges[1:].
     """
     first_up, head = hierarchy.first_up, hierarchy.head
     lowest_start = place_ends(hierarchy.rank, starts, work.ahead, work.ahead_arc)
     lowest_end = place_ends(hierarchy.rank, ends, work.behind, work.behind_arc)
-    count, start, end = 0, -1, -1
+    count, start, end, climbed = 0, -1, -1, 0
     if lowest_start >= 0 and lowest_end >= 0:
-        best, top = meet(first_up, head, weight, work, lowest_start, lowest_end, best)
-        if top >= 0 and len(via) > 0:
+        top, climbed = meet(first_up, head, weight, work, lowest_start, lowest_end, best)
+        if top >= 0:
             count, start, end = path_over(hierarchy, via, work, top)
     clear_up(first_up, head, lowest_start, work.ahead)
     clear_up(first_up, head, lowest_end, work.behind)
-    return best, count, start, end
+    return count, start, end, climbed
 
 
 @njit(cache=True)
 def meet(first_up, head, weight, work, a, b, best):  # type: ignore[no-untyped-def]
-    """(impedance, rank where the halves meet, -1 for none) of the best way from start `a` to end `b`."""
-    top = -1
+    """(rank where the halves of the best way from start `a` to end `b` meet or -1, nodes climbed to)."""
+    top, climbed = -1, 0
     while a != b:
+        climbed += 1
         if b < 0 or (0 <= a < b):
             a = climb(first_up, head, weight, 0, a, work.ahead, work.ahead_arc, work.ahead_node)
         else:
             b = climb(first_up, head, weight, 1, b, work.behind, work.behind_arc, work.behind_node)
     while a >= 0:
+        climbed += 2
         through = work.ahead[a] + work.behind[a]
         if through < best:
             best, top = through, a
@@ -129,7 +131,7 @@ def meet(first_up, head, weight, work, a, b, best):  # type: ignore[no-untyped-d
         if work.behind[a] < best:
             climb(first_up, head, weight, 1, a, work.behind, work.behind_arc, work.behind_node)
         a = parent
-    return best, top
+    return top, climbed
 
 
 @njit(cache=True)

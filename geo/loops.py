@@ -168,7 +168,7 @@ class _Planner:
         np.copyto(space.scratch, metric.impedance)
         space.scratch[avoided] *= np.float32(WALKED_PENALTY)
         self.base = space.scratch.copy() if len(avoided) else metric.impedance
-        self.dearer = Metric(space.scratch, metric.min_per_m)
+        self.dearer = Metric(space.scratch)
         self.turn_penalty = turn_penalty
 
     def fitted(self, bearing_deg: float, tolerance: float) -> Path | None:

@@ -129,13 +129,13 @@ def tails(streets, reach):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def climb_path(streets, climbed, start, at, end, until, turn_penalty):  # type: ignore[no-untyped-def]
-    """(number of edges, start fraction, end fraction, impedance); 0 edges where there is no way.
+    """(number of edges, start fraction, end fraction, impedance, nodes climbed to); 0 edges for no way.
 
     The edges are the first ones of work.edges.
     """
     leave, reach = departures(streets, start, at), arrivals(streets, end, until)
     best, which, upto = along_one_edge(streets, leave, reach, turn_penalty)
-    _, between, first, last = query(
+    between, first, last, nodes = query(
         climbed.hierarchy,
         climbed.weight,
         climbed.via,
@@ -148,16 +148,12 @@ def climb_path(streets, climbed, start, at, end, until, turn_penalty):  # type: 
     if first >= 0:
         edges[0], begin, cost = leave[first]
         edges[between + 1], stop, cost_end = reach[last]
-        return (
-            between + 2,
-            begin,
-            stop,
-            cost + cost_end + sum_along(streets.impedance, edges[: between + 2], 1.0, 0.0),
-        )
+        cost += cost_end + sum_along(streets.impedance, edges[: between + 2], 1.0, 0.0)
+        return between + 2, begin, stop, cost, nodes
     if best < np.inf:
         edges[0], begin, _ = leave[which]
-        return 1, begin, upto, best - which * turn_penalty
-    return 0, 0.0, 0.0, np.inf
+        return 1, begin, upto, best - which * turn_penalty, nodes
+    return 0, 0.0, 0.0, np.inf, nodes
 
 
 @njit(cache=True)
@@ -167,7 +163,7 @@ def climb_paths(streets, climbed, starts, ends, routes, impedance):  # type: ign
     total = 0
     for r in range(len(impedance)):
         routes.first[r] = total
-        count, routes.start_fraction[r], routes.end_fraction[r], impedance[r] = climb_path(
+        count, routes.start_fraction[r], routes.end_fraction[r], impedance[r], _ = climb_path(
             streets, climbed, starts.edge[r], starts.fraction[r], ends.edge[r], ends.fraction[r], 0.0
         )
         if total + count > len(edges):

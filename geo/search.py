@@ -1,8 +1,8 @@
 """Shortest paths between places on the walk graph, exact, with reused memory.
 
-On a metric with weights a path is one query of the hierarchy (`geo.hierarchy_kernels`); on another it is an
-A* (Hart, Nilsson, Raphael 1968). Its lower bounds are the exact impedances under the metric's floor, or else
-a straight line through the earth times the least impedance per metre (a chord is never longer than the way).
+On a metric with weights a path is one query of the hierarchy (`geo.hierarchy_kernels`). On one that has a
+floor it is an A* (Hart, Nilsson, Raphael 1968) whose lower bounds are the exact impedances under the floor.
+On any other it is Dijkstra's algorithm from both ends in turn (Pohl 1971).
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from geo import search_kernels as kernels
 from geo.cost_kernels import Routes
 from geo.errors import BadInput, NoRoute
-from geo.geodesy import EARTH_RADIUS_M
 from geo.graph import F32, F64, I32, Graph
-from geo.hierarchy import EMPTY_HIERARCHY
 from geo.hierarchy_kernels import ClimbWork, climb_work, one_to_all
 from geo.metric import Metric
 from geo.path_kernels import (
@@ -38,9 +36,6 @@ from geo.path_kernels import (
 )
 
 _LAST_STAMP = 2**31 - 2
-_NO_WEIGHT: F32 = np.empty(0, np.float32)
-_NO_CLIMB = climb_work(0, 0)
-_NO_ENDS = ((0, math.inf), (0, math.inf))
 
 
 @dataclass(frozen=True)
@@ -70,39 +65,40 @@ class Path:
 class SearchSpace:
     """Memory for one search at a time on one graph, reused so that a query allocates nothing large.
 
-    Not for two threads at once. `settled` is the number of nodes that the last search settled,
-    `settled_total` that of all searches so far;
-    `scratch` is one impedance per edge for searches on penalised metrics; `core` tells the nodes that
-    do not lie in a dead end.
+    Not for two threads at once. `settled` is the number of nodes that the last search settled or climbed to,
+    `settled_total` that of all searches so far; `scratch` is one impedance per edge for searches on penalised
+    metrics.
     """
 
     def __init__(self, graph: Graph) -> None:
-        count = graph.node_count
         self.graph = graph
-        lat, lon = np.radians(graph.node_lat), np.radians(graph.node_lon)
-        xyz = np.empty((count, 3))
-        xyz[:, 0] = EARTH_RADIUS_M * np.cos(lat) * np.cos(lon)
-        xyz[:, 1] = EARTH_RADIUS_M * np.cos(lat) * np.sin(lon)
-        xyz[:, 2] = EARTH_RADIUS_M * np.sin(lat)
-        self.topology = kernels.Topology(graph.first_out, graph.head, xyz)
-        # 1 on a graph whose edges are never shorter than the straight line; less keeps the bound valid.
-        self.straightness = float(kernels.least_straightness(graph.tail, graph.head, graph.length_m, xyz))
-        self.work = kernels.Work(
-            np.zeros(count, np.int32),
-            np.empty(count),
-            np.empty(count),
-            np.empty(count, np.int32),
-            np.empty(count, np.int32),
-            np.empty(count),
-            np.empty(count, np.int32),
-            np.empty(count + 2, np.int32),
-        )
         self.scratch: F32 = np.empty(graph.edge_count, np.float32)
-        self.core: NDArray[np.bool_] = np.empty(count, np.bool_)
-        kernels.mark_core(graph.first_out, graph.head, graph.reverse, self.core)
         self.settled = 0
         self.settled_total = 0
         self._stamp = 0
+
+    @cached_property
+    def core(self) -> NDArray[np.bool_]:
+        """(N,) which nodes do not lie in a dead end."""
+        core = np.empty(self.graph.node_count, np.bool_)
+        kernels.mark_core(self.graph.first_out, self.graph.head, self.graph.reverse, core)
+        return core
+
+    @cached_property
+    def topology(self) -> kernels.Topology:
+        graph = self.graph
+        first_in = np.zeros(graph.node_count + 1, np.int32)
+        np.cumsum(np.bincount(graph.head, minlength=graph.node_count), out=first_in[1:])
+        edge_in = np.argsort(graph.head, kind="stable").astype(np.int32)
+        return kernels.Topology(graph.first_out, graph.tail, graph.head, first_in, edge_in)
+
+    @cached_property
+    def ahead(self) -> kernels.Work:
+        return kernels.search_work(self.graph.node_count)
+
+    @cached_property
+    def behind(self) -> kernels.Work:
+        return kernels.search_work(self.graph.node_count)
 
     @cached_property
     def climb(self) -> ClimbWork:
@@ -110,7 +106,8 @@ class SearchSpace:
 
     def next_stamp(self) -> int:
         if self._stamp >= _LAST_STAMP:
-            self.work.stamp[:] = 0
+            for stamps in (self.ahead.stamp, self.behind.stamp, self.climb.bound_stamp):
+                stamps[:] = 0
             self._stamp = 0
         self._stamp += 1
         return self._stamp
@@ -135,9 +132,11 @@ def shortest_path(
     """
     checked_place(graph, start)
     checked_place(graph, end)
-    found = (_climb if metric.weights is not None else _expand)(
-        graph, metric, start, end, space, turn_penalty
-    )
+    if metric.weights is not None:
+        found = _climb(graph, metric, start, end, space, turn_penalty)
+    else:
+        found = _expand(graph, metric, start, end, space, turn_penalty)
+    space.settled_total += space.settled
     if found is not None:
         return found
     raise NoRoute(
@@ -248,7 +247,7 @@ def _climb(
     graph: Graph, metric: Metric, start: Place, end: Place, space: SearchSpace, turn_penalty: float
 ) -> Path | None:
     """The path over the hierarchy."""
-    count, begin, stop, cost = climb_path(
+    count, begin, stop, cost, space.settled = climb_path(
         _streets(graph, metric),
         _climbed(graph, metric, space),
         start.edge,
@@ -263,30 +262,30 @@ def _climb(
 def _expand(
     graph: Graph, metric: Metric, start: Place, end: Place, space: SearchSpace, turn_penalty: float
 ) -> Path | None:
-    """The path by A*."""
+    """The path by A* on the metric's floor, or from both ends."""
     streets = _streets(graph, metric)
     leave = departures(streets, start.edge, start.fraction)
     reach = arrivals(streets, end.edge, end.fraction)
     best, which, upto = along_one_edge(streets, leave, reach, turn_penalty)
-    _, last, space.settled = kernels.grow(
-        space.topology,
-        space.work,
-        metric.impedance,
-        metric.min_per_m * space.straightness,
-        _guide(graph, metric.floor, end, space),
-        heads(streets, leave, turn_penalty),
-        tails(streets, reach),
-        best,
-        space.next_stamp(),
-    )
-    space.settled_total += space.settled
-    if last >= 0:
-        last_edge, stop, cost_end = reach[last]
-        count, first = kernels.unwind(space.work, graph.tail, graph.tail[last_edge])
-        first_edge, begin, cost = leave[first]
-        edges = np.empty(count + 2, np.int32)
-        edges[0], edges[-1] = first_edge, last_edge
-        edges[1:-1] = space.work.order[:count]
+    starts, ends = heads(streets, leave, turn_penalty), tails(streets, reach)
+    topology, stamp = space.topology, space.next_stamp()
+    rest: I32 = np.empty(0, np.int32)
+    if metric.floor is not None:
+        guide = _guide(graph, metric.floor, end, space)
+        last, space.settled = kernels.expand(
+            topology, space.ahead, metric.impedance, guide, starts, ends, best, stamp
+        )
+        middle = graph.tail[reach[last][0]] if last >= 0 else -1
+    else:
+        middle, space.settled = kernels.expand_both(
+            topology, space.ahead, space.behind, metric.impedance, starts, ends, best, stamp
+        )
+        if middle >= 0:
+            rest, last = kernels.way_to(space.behind, graph.head, middle)
+    if middle >= 0:
+        between, first = kernels.way_to(space.ahead, graph.tail, middle)
+        (first_edge, begin, cost), (last_edge, stop, cost_end) = leave[first], reach[last]
+        edges = np.concatenate([[first_edge], between[::-1], rest, [last_edge]]).astype(np.int32)
         cost += cost_end + sum_along(metric.impedance, edges, 1.0, 0.0)
         return _path(graph, edges, begin, stop, cost)
     if best < math.inf:
@@ -304,12 +303,11 @@ def _climbed(graph: Graph, metric: Metric, space: SearchSpace) -> Climbed:
     return Climbed(graph.hierarchy, metric.weights.weight, metric.weights.via, space.climb)
 
 
-def _guide(graph: Graph, floor: Metric | None, end: Place, space: SearchSpace) -> kernels.Guide:
-    if floor is None or floor.weights is None:
-        return kernels.Guide(False, EMPTY_HIERARCHY, _NO_WEIGHT, _NO_CLIMB, _NO_ENDS)
+def _guide(graph: Graph, floor: Metric, end: Place, space: SearchSpace) -> kernels.Guide:
+    assert floor.weights is not None
     streets = _streets(graph, floor)
     ends = tails(streets, arrivals(streets, end.edge, end.fraction))
-    return kernels.Guide(True, graph.hierarchy, floor.weights.weight, space.climb, ends)
+    return kernels.Guide(graph.hierarchy, floor.weights.weight, space.climb, ends)
 
 
 def _path(graph: Graph, edges: I32, start: float, end: float, cost: float) -> Path:

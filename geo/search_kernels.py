@@ -1,8 +1,7 @@
-"""The kernels of `geo.search`: a binary heap, the A* over it, and sums along paths. They only loop."""
+"""The searches of `geo.search` that do not climb: A* and Dijkstra from both ends, on a binary heap.."""
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +15,13 @@ ROUNDED_DOWN = 1.0 - 2e-6  # weights of a hierarchy are sums of float32, which a
 
 
 class Topology(NamedTuple):
+    """Which edges leave a node, and which reach it."""
+
     first_out: I32  # (N+1,)
+    tail: I32  # (M,)
     head: I32  # (M,)
-    xyz: F64  # (N, 3) metres from the earth's centre
+    first_in: I32  # (N+1,) edges that reach node n: edge_in[first_in[n] : first_in[n+1]]
+    edge_in: I32  # (M,)
 
 
 class Work(NamedTuple):
@@ -27,40 +30,32 @@ class Work(NamedTuple):
     stamp: I32  # (N,)
     dist: F64  # (N,)
     bound: F64  # (N,) lower bound of what is left to the end
-    entry: I32  # (N,) edge the node was reached by, -1 - i where start i leads to it
+    entry: I32  # (N,) edge the node was reached by, -1 - i where start i (or end i) leads to it
     slot: I32  # (N,) position in the heap, -1 once settled
     heap_key: F64  # (N,)
     heap_node: I32  # (N,)
-    order: I32  # (N,) nodes as they were settled; later the edges of the path
 
 
 class Guide(NamedTuple):
-    """What a search takes its lower bounds from: a customized hierarchy, or the straight line if not `on`."""
+    """What an A* takes its lower bounds from: the exact impedances of a metric that is nowhere dearer."""
 
-    on: bool
     hierarchy: Hierarchy
-    weight: F32  # (2A,) of a metric that is nowhere above the one searched on
+    weight: F32  # (2A,) of that metric
     climb: ClimbWork
     ends: tuple[tuple[int, float], tuple[int, float]]  # (node, impedance) under that metric
 
 
-@njit(cache=True)
-def least_per_m(values, length_m):  # type: ignore[no-untyped-def]
-    least = np.inf
-    for e in range(len(values)):
-        if length_m[e] > 0.0 and values[e] < least * length_m[e]:
-            least = np.float64(values[e]) / length_m[e]
-    return least if least < np.inf else 0.0
-
-
-@njit(cache=True)
-def least_straightness(tail, head, length_m, xyz):  # type: ignore[no-untyped-def]
-    least = 1.0
-    for e in range(len(head)):
-        straight = chord(xyz, tail[e], head[e])
-        if length_m[e] < least * straight:
-            least = length_m[e] / straight
-    return least * (1.0 - 1e-9)  # room for rounding
+def search_work(nodes: int) -> Work:
+    """Memory for a graph of so many nodes."""
+    return Work(
+        np.zeros(nodes, np.int32),
+        np.empty(nodes),
+        np.empty(nodes),
+        np.empty(nodes, np.int32),
+        np.empty(nodes, np.int32),
+        np.empty(nodes),
+        np.empty(nodes, np.int32),
+    )
 
 
 @njit(cache=True)
@@ -93,27 +88,6 @@ def mark_core(first_out, head, reverse, core):  # type: ignore[no-untyped-def]
                     core[m] = False
                     stack[top] = m
                     top += 1
-
-
-@njit(cache=True)
-def chord(xyz, a, b):  # type: ignore[no-untyped-def]
-    x, y, z = xyz[a, 0] - xyz[b, 0], xyz[a, 1] - xyz[b, 1], xyz[a, 2] - xyz[b, 2]
-    return math.sqrt(x * x + y * y + z * z)
-
-
-@njit(cache=True)
-def bound_of(guide, xyz, node, per_m, ends, stamp):  # type: ignore[no-untyped-def]
-    """A lower bound of the impedance from `node` to the nearer end."""
-    if guide.on:
-        h = guide.hierarchy
-        return ROUNDED_DOWN * bound_to_end(h.first_up, h.head, guide.weight, guide.climb, h.rank[node], stamp)
-    (node_a, cost_a), (node_b, cost_b) = ends
-    bound = np.inf
-    if cost_a < np.inf:
-        bound = cost_a + per_m * chord(xyz, node, node_a)
-    if cost_b < np.inf:
-        bound = min(bound, cost_b + per_m * chord(xyz, node, node_b))
-    return bound
 
 
 @njit(cache=True)
@@ -157,32 +131,40 @@ def drop_root(work, size):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def grow(topology, work, impedance, per_m, guide, starts, ends, best, stamp):  # type: ignore[no-untyped-def]
-    """(impedance, which end or -1, settled nodes): the best way below `best` from any start to any end."""
-    lowest_end = -1
-    if guide.on:
-        lowest_end = climb_to_ends(guide.hierarchy, guide.weight, guide.climb, guide.ends)
-    size = 0
+def reach(work, size, node, dist, entry, bound, stamp):  # type: ignore[no-untyped-def]
+    """Note that a node can be reached for `dist`, which is less than what was known; the heap's size."""
+    if work.stamp[node] != stamp or work.slot[node] < 0:  # new, or settled and reopened by rounding
+        work.slot[node] = size
+        size += 1
+    work.stamp[node] = stamp
+    work.dist[node] = dist
+    work.entry[node] = entry
+    lift(work, work.slot[node], node, dist + bound)
+    return size
+
+
+@njit(cache=True)
+def bound_of(guide, node, stamp):  # type: ignore[no-untyped-def]
+    """A lower bound of the impedance from `node` to the nearer end."""
+    h = guide.hierarchy
+    return ROUNDED_DOWN * bound_to_end(h.first_up, h.head, guide.weight, guide.climb, h.rank[node], stamp)
+
+
+@njit(cache=True)
+def expand(topology, work, impedance, guide, starts, ends, best, stamp):  # type: ignore[no-untyped-def]
+    """A*: (which end, settled nodes) of the best way below `best` from any start to any end; -1 for none."""
+    lowest_end = climb_to_ends(guide.hierarchy, guide.weight, guide.climb, guide.ends)
+    size, settled, arrival = 0, 0, -1
     for i in range(2):
         node, cost = starts[i]
         if cost < best and (work.stamp[node] != stamp or cost < work.dist[node]):
-            if work.stamp[node] != stamp:
-                work.stamp[node] = stamp
-                work.bound[node] = bound_of(guide, topology.xyz, node, per_m, ends, stamp)
-                work.slot[node] = size
-                size += 1
-            work.dist[node] = cost
-            work.entry[node] = -1 - i
-            lift(work, work.slot[node], node, cost + work.bound[node])
-    arrival = -1
-    settled = 0
+            work.bound[node] = bound_of(guide, node, stamp)
+            size = reach(work, size, node, cost, -1 - i, work.bound[node], stamp)
     while size > 0 and work.heap_key[0] < best:
         node = work.heap_node[0]
         drop_root(work, size)
         size -= 1
         work.slot[node] = -1
-        if settled < len(work.order):
-            work.order[settled] = node
         settled += 1
         dist = work.dist[node]
         for i in range(2):
@@ -191,41 +173,67 @@ def grow(topology, work, impedance, per_m, guide, starts, ends, best, stamp):  #
                 best = dist + end_cost
                 arrival = i
         for e in range(topology.first_out[node], topology.first_out[node + 1]):
-            reached = dist + impedance[e]
-            if not reached < best:
+            to, reached = topology.head[e], dist + impedance[e]
+            known = work.stamp[to] == stamp
+            if not reached < best or (known and reached >= work.dist[to]):
                 continue
-            to = topology.head[e]
-            if work.stamp[to] != stamp:
-                work.stamp[to] = stamp
-                work.bound[to] = bound_of(guide, topology.xyz, to, per_m, ends, stamp)
-                work.slot[to] = -1
-            elif reached >= work.dist[to]:
-                continue
-            work.dist[to] = reached
-            if not reached + work.bound[to] < best:
-                continue
-            work.entry[to] = e
-            if work.slot[to] < 0:
-                # Rounding may reopen a settled node, so the answer is exact all the same.
-                work.slot[to] = size
-                size += 1
-            lift(work, work.slot[to], to, reached + work.bound[to])
-    if guide.on:
-        clear_up(guide.hierarchy.first_up, guide.hierarchy.head, lowest_end, guide.climb.behind)
-    return best, arrival, settled
+            if not known:
+                work.bound[to] = bound_of(guide, to, stamp)
+            if reached + work.bound[to] < best:
+                size = reach(work, size, to, reached, e, work.bound[to], stamp)
+    clear_up(guide.hierarchy.first_up, guide.hierarchy.head, lowest_end, guide.climb.behind)
+    return arrival, settled
 
 
 @njit(cache=True)
-def unwind(work, tail, node):  # type: ignore[no-untyped-def]
-    """Write the edges to `node` to work.order; (their number, which start they began with)."""
+def expand_both(topology, ahead, behind, impedance, starts, ends, best, stamp):  # type: ignore[no-untyped-def]
+    """Dijkstra from both ends in turn: (node where the best way below `best` meets or -1, settled nodes)."""
+    sizes = [0, 0]
+    middle, settled = -1, 0
+    for i in range(2):
+        for side in range(2):
+            work, other = (ahead, behind) if side == 0 else (behind, ahead)
+            node, cost = starts[i] if side == 0 else ends[i]
+            if cost < np.inf and (work.stamp[node] != stamp or cost < work.dist[node]):
+                sizes[side] = reach(work, sizes[side], node, cost, -1 - i, 0.0, stamp)
+                if other.stamp[node] == stamp and cost + other.dist[node] < best:
+                    best, middle = cost + other.dist[node], node
+    while sizes[0] > 0 and sizes[1] > 0 and ahead.heap_key[0] + behind.heap_key[0] < best:
+        side = 0 if ahead.heap_key[0] <= behind.heap_key[0] else 1
+        work, other = (ahead, behind) if side == 0 else (behind, ahead)
+        first = topology.first_out if side == 0 else topology.first_in
+        node = work.heap_node[0]
+        drop_root(work, sizes[side])
+        sizes[side] -= 1
+        work.slot[node] = -1
+        settled += 1
+        for k in range(first[node], first[node + 1]):
+            e = k if side == 0 else topology.edge_in[k]
+            to = topology.head[e] if side == 0 else topology.tail[e]
+            reached = work.dist[node] + impedance[e]
+            if not reached < best or (work.stamp[to] == stamp and reached >= work.dist[to]):
+                continue
+            sizes[side] = reach(work, sizes[side], to, reached, e, 0.0, stamp)
+            if other.stamp[to] == stamp and reached + other.dist[to] < best:
+                best, middle = reached + other.dist[to], to
+    return middle, settled
+
+
+@njit(cache=True)
+def way_to(work, next_node, node):  # type: ignore[no-untyped-def]
+    """(edges from `node` back to where the search set out, in that order; which start or end that was).
+
+    `next_node` (M,): the other side of the edge that a node was reached by.
+    """
     count = 0
     at = node
     while work.entry[at] >= 0:
-        at = tail[work.entry[at]]
+        at = next_node[work.entry[at]]
         count += 1
-    departure = -1 - work.entry[at]
+    which = -1 - work.entry[at]
+    edges = np.empty(count, np.int32)
     at = node
-    for i in range(count - 1, -1, -1):
-        work.order[i] = work.entry[at]
-        at = tail[work.entry[at]]
-    return count, departure
+    for i in range(count):
+        edges[i] = work.entry[at]
+        at = next_node[edges[i]]
+    return edges, which
