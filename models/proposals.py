@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from geo.alternatives import alternatives
-from geo.costs import COLUMN, DYNAMIC_FACTORS, FACTOR_NAMES, Costs, apply_conditions
+from geo.costs import COLUMN, DYNAMIC_FACTORS, INDIFFERENT, Costs, apply_conditions
 from geo.errors import BadInput, NoRoute
 from geo.graph import I32, Graph
 from geo.loops import loop_remainder
@@ -25,7 +25,6 @@ from models.planning import AVOID_PENALTY, Planned, Wish
 from models.taste_metrics import searchable_metric_of
 
 MISSED_SHARE = 0.2  # what is off the wanted amount by more than this is no answer to the wish
-INDIFFERENT: Mapping[str, float] = dict.fromkeys(FACTOR_NAMES, 0.0)  # the taste for which only time counts
 
 
 @dataclass(frozen=True)

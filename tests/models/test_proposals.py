@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo.costs import COLUMN, FACTOR_NAMES, static_costs
+from geo.costs import COLUMN, FACTOR_NAMES, INDIFFERENT, static_costs
 from geo.errors import BadInput, NoRoute
 from geo.network import Network
 from geo.paths import both_ways, shared_m
 from geo.search import Place, SearchSpace
 from models.planning import Wish, plan
-from models.proposals import INDIFFERENT, network_at, propose, yardstick
+from models.proposals import network_at, propose, yardstick
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
 from tests.geo.naive_search import assert_walkable
