@@ -201,7 +201,6 @@ def report_peers(
     for peer in peers:
         session.progress(f"measuring {peer.name}", 0, 1)
         job = graph_job(session.graph, values) | {
-            "node_pairs": [[0, 1]],
             "closures": [edges.tolist() for edges in closures],
             "rains": [edges.tolist() for edges in rains],
         }

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.dijkstra import least_impedances
 from bench.draws import Pairs, random_closures, random_pairs, random_tastes
 from bench.exactness import count_mismatches
 from bench.graph_run import describe_run, graph_job
@@ -154,10 +155,25 @@ def report_peers(
         except Unavailable as error:
             session.warn(str(error))
             continue
+        theirs = {"peer_is": peer.what, "peer_version": result["version"]}
+        if not peer.needs_extract:
+            theirs["peer_cost_deviation"] = deviation(graph, impedance, some, result["route"]["costs"])
         for name, metric, value in peer_figures(result):
             ours = [figure for figure in figures if figure[0] == metric]
-            theirs = {"peer_is": f"{peer.what}{name}", "peer_version": result["version"]}
-            session.report(ours, about | theirs, f"{peer.name}{name}", [value])
+            session.report(ours, about | theirs, peer.name + name, [value])
+
+
+def deviation(graph: Graph, impedance: F32, pairs: Pairs, costs: Sequence[float | None]) -> float:
+    """The largest relative difference of the first costs of a peer, between nodes, to Dijkstra's."""
+    some = pairs.part(0, len(costs))
+    count = len(some)
+    between_nodes = Pairs(some.start_edge, np.ones(count), some.end_edge, np.zeros(count))
+    least = least_impedances(graph, impedance, between_nodes)
+    theirs = np.array([np.inf if cost is None else cost for cost in costs])
+    if not np.array_equal(np.isinf(least), np.isinf(theirs)):
+        return float("inf")
+    apart = np.isfinite(least) & (least > 0.0)
+    return float(np.max(np.abs(theirs[apart] / least[apart] - 1.0), initial=0.0))
 
 
 def peer_figures(result: Mapping[str, Any]) -> list[tuple[str, str, float]]:

@@ -1,4 +1,4 @@
-"""What every benchmark is handed: a graph, somewhere to report to, and for the stream services of its own."""
+"""What every benchmark is handed: somewhere to report to, a graph, and for the stream services of its own."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from geo.graph import Graph
 
 
 @dataclass(frozen=True)
-class GraphSession:
-    """One run of one benchmark that needs a graph and nothing else."""
+class Reporter:
+    """Where one run of one benchmark reports to."""
 
     bench: str
-    graph_dir: str
-    graph: Graph
     machine: Mapping[str, object]  # as it was before the run
     emit: Emit
     say: Callable[[str], None]  # progress, for whoever watches
@@ -36,6 +34,14 @@ class GraphSession:
             described = {**self.machine, **about}
             peer_value = theirs[number] if theirs else None
             self.emit(Figure(self.bench, metric, float(value), unit, peer, peer_value, described))
+
+
+@dataclass(frozen=True)
+class GraphSession(Reporter):
+    """One run of one benchmark that needs a graph and nothing else."""
+
+    graph_dir: str
+    graph: Graph
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,22 @@
-"""`flaneur bench`: measures the stream against a broker of its own, with the peers in the same run."""
+"""`flaneur bench`: measures the stream and the routing, with the peers in the same run."""
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
-if TYPE_CHECKING:
-    from bench.report import Figure
-    from bench.session import Session
+from cli.bench_session import measure, measure_on_graph, measure_with, progress_bar
 
 
 @click.group("bench")
 def command() -> None:
-    """Measure how fast fixes become windows, matches and updates, and how a killed worker recovers.
+    """Measure how fast fixes become updates, how a killed worker recovers, how fast and well ways are found.
 
-    Each benchmark starts a scratch broker and a scratch Redis and removes them at the end; nothing that runs
-    on this machine is touched, but whatever else runs here makes the figures worse.
+    stream, pipeline, latency and recovery start a scratch broker and a scratch Redis and remove them at the
+    end; the others need a graph only. Nothing that runs on this machine is touched, but whatever else runs
+    here makes the figures worse.
 
     \b
     Examples:
@@ -27,6 +24,9 @@ def command() -> None:
       flaneur bench pipeline --devices 5000 --fixes 1000000
       flaneur bench latency --json
       flaneur bench recovery --devices 100000
+      flaneur bench route --graph graph --extract city.osm.pbf --json
+      flaneur bench conditions --graph graph
+      flaneur bench score --graph .run/graph --pairs 1000
     """
 
 
@@ -64,7 +64,7 @@ def stream(
 
     chosen = () if peers == "none" else choose_peers(None if peers is None else peers.split(","))
     job = StreamJob(fixes, fixes if warm is None else warm, devices, partitions, seed)
-    _measure("stream", as_json, graph_dir, lambda session: run_stream(job, chosen, session))
+    measure("stream", as_json, graph_dir, lambda session: run_stream(job, chosen, session))
 
 
 @command.command("pipeline")
@@ -80,7 +80,7 @@ def pipeline(
     from bench.stream import StreamJob
 
     job = StreamJob(fixes, warm, devices, partitions, seed)
-    _measure("pipeline", as_json, graph_dir, lambda session: run_pipeline(job, session))
+    measure("pipeline", as_json, graph_dir, lambda session: run_pipeline(job, session))
 
 
 @command.command("latency")
@@ -94,7 +94,7 @@ def latency(
     from bench.latency import LatencyJob, run_latency
 
     job = LatencyJob(rate, seconds, partitions=partitions, seed=seed)
-    _measure("latency", as_json, graph_dir, lambda session: run_latency(job, session))
+    measure("latency", as_json, graph_dir, lambda session: run_latency(job, session))
 
 
 @command.command("recovery")
@@ -108,70 +108,129 @@ def recovery(
     from bench.recovery import RecoveryJob, run_recovery
 
     job = RecoveryJob(devices, fixes, partitions=partitions, seed=seed)
-    _measure("recovery", as_json, graph_dir, lambda session: run_recovery(job, session))
+    measure("recovery", as_json, graph_dir, lambda session: run_recovery(job, session))
 
 
-def _measure(name: str, as_json: bool, graph_dir: str | None, run: Callable[[Session], None]) -> None:
-    """Hand a benchmark its services and its graph, and print what it reports."""
-    from bench.report import describe_machine
-    from bench.scratch import scratch_services
-    from bench.session import Session
+@command.command("score")
+@click.option(
+    "--graph",
+    "graph_dirs",
+    multiple=True,
+    metavar="DIR",
+    help="Graph directory (default: GRAPH_DIR); again for more of them.",
+)
+@click.option("--pairs", type=int, default=1_000, show_default=True, help="Places 0.5 to 3 km apart.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the pairs.")
+@click.option(
+    "--taste", "tastes", multiple=True, metavar="NAME=W,...", help="Weights other than the default."
+)
+@click.option("--plot", metavar="FILE", help="Scale all weights instead, and draw that as SVG.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, one line a figure.")
+def score(
+    graph_dirs: tuple[str, ...],
+    pairs: int,
+    seed: int,
+    tastes: tuple[str, ...],
+    plot: str | None,
+    as_json: bool,
+) -> None:
+    """How pleasant a taste's ways are beside the shortest ones, and how many routes are scored a second.
+
+    \b
+    Examples:
+      flaneur bench score --pairs 1000 --json
+      flaneur bench score --taste noise=2,green=-0.7
+      flaneur bench score --graph porto --graph monaco --plot docs/pleasantness.svg
+    """
+    from bench.score import ScoreJob, run_score, trade_off
+    from bench.score_plot import draw_trade_off
+    from cli.plan_options import taste
+    from cli.whole_file import write_whole
     from geo.graph import open_graph
     from streams.settings import Settings
 
-    directory = graph_dir or Settings.from_env().graph_dir
-    graph = open_graph(directory)
-    machine = describe_machine()
-    figures: list[Figure] = []
-
-    def emit(figure: Figure) -> None:
-        if as_json:
-            click.echo(figure.to_json())
-        else:
-            figures.append(figure)
-
-    # asked to end, it stops what it started, as after Ctrl-C
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with scratch_services() as scratch:
-        run(Session(name, scratch, directory, graph, machine, emit, _say, _warn))
-    if not as_json:
-        _draw(figures)
+    job = ScoreJob(pairs, seed, taste(tastes))
+    directories = graph_dirs or (Settings.from_env().graph_dir,)
+    if plot is None:
+        for directory in directories:
+            measure_on_graph("score", as_json, directory, lambda session: run_score(job, session))
+        return
+    with progress_bar() as progress:
+        curves = {Path(name).name.title(): trade_off(job, open_graph(name), progress) for name in directories}
+    write_whole(Path(plot), draw_trade_off(curves))
 
 
-def _say(text: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(text, err=True)
+def _on_graph(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of the benchmarks that need a graph only."""
+    for option in (
+        click.option("--seed", type=int, default=1, show_default=True, help="Of what is drawn."),
+        click.option("--graph", "graph_dir", metavar="DIR", help="Graph directory (default: GRAPH_DIR)."),
+        click.option("--json", "as_json", is_flag=True, help="One JSON object a line, one line a figure."),
+    ):
+        function = option(function)
+    return function
 
 
-def _warn(text: str) -> None:
-    click.echo(f"flaneur: {text}", err=True)
+@command.command("route")
+@_on_graph
+@click.option("--pairs", type=int, default=10_000, show_default=True, help="Of places, drawn at random.")
+@click.option(
+    "--extract", type=click.Path(exists=True, dir_okay=False), help="The graph's OSM file, for some peers."
+)
+@click.option("--peers", metavar="A,B|none", help="Peers in the same run (default: all that can run here).")
+def route(
+    as_json: bool, graph_dir: str | None, seed: int, pairs: int, extract: str | None, peers: str | None
+) -> None:
+    """Paths with their scores a second, for an archetype and for any taste; costs that are not Dijkstra's."""
+    from bench.peers.routing import choose_routing_peers
+    from bench.route import PEERS, RouteJob, run_route
+
+    chosen = choose_routing_peers(_names(peers), PEERS, extract is not None)
+    job = RouteJob(pairs, seed, extract)
+    measure_on_graph("route", as_json, graph_dir, lambda session: run_route(job, chosen, session))
 
 
-def _draw(figures: list[Figure]) -> None:
-    """All figures in one table, and below it what describes the run."""
-    from rich.console import Console
-    from rich.table import Table
+@command.command("conditions")
+@_on_graph
+@click.option("--changes", type=int, default=1_000, show_default=True, help="Closures, and as many rains.")
+@click.option("--peers", metavar="A,B|none", help="Peers in the same run (default: all that can run here).")
+def conditions(as_json: bool, graph_dir: str | None, seed: int, changes: int, peers: str | None) -> None:
+    """What a new graph, a new taste, a closure, rain and re-scoring 10,000 routes take; bytes a node."""
+    from bench.conditions import PEERS, ConditionsJob, run_conditions
+    from bench.peers.routing import choose_routing_peers
 
-    table = Table(title=f"flaneur bench {figures[0].bench}")
-    for column in ("metric", "ours", "unit", "peer", "peer's", "ratio"):
-        numeric = column in ("ours", "peer's", "ratio")
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for figure in figures:
-        table.add_row(
-            figure.metric,
-            _number(figure.value),
-            figure.unit,
-            figure.peer or "",
-            _number(figure.peer_value),
-            "" if figure.ratio is None else f"{figure.ratio:.2f}",
-        )
-    console = Console()
-    console.print(table)
-    for name, value in figures[0].about.items():
-        console.print(f"{name}: {value}", style="dim")
+    chosen = choose_routing_peers(_names(peers), PEERS, False)
+    job = ConditionsJob(changes, seed)
+    measure_on_graph("conditions", as_json, graph_dir, lambda session: run_conditions(job, chosen, session))
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:,.2f}"
+@command.command("growth")
+@click.argument("sources", nargs=-1, required=True, metavar="DIR|FILE...", type=click.Path(exists=True))
+@click.option(
+    "--mosaic",
+    type=int,
+    default=3,
+    show_default=True,
+    help="Copies of the largest graph, in rows and columns.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of what is drawn.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, one line a figure.")
+def growth(sources: tuple[str, ...], mosaic: int, seed: int, as_json: bool) -> None:
+    """How everything grows: over graphs and extracts, pieces of the largest, and mosaics of its copies.
+
+    \b
+    Examples:
+      flaneur bench growth village-graph town-graph city-graph
+      flaneur bench growth data/osm/*/*.osm.pbf --json
+    """
+    from bench.growth import GrowthJob, run_growth
+
+    job = GrowthJob(sources, mosaic, seed)
+    measure_with("growth", as_json, lambda session: run_growth(job, session))
+
+
+def _names(peers: str | None) -> list[str] | None:
+    """The peers that were asked for, None for all that can run."""
+    if peers is None:
+        return None
+    return [] if peers == "none" else peers.split(",")

@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from bench.report import Figure
-    from bench.session import GraphSession, Session
+    from bench.session import GraphSession, Reporter, Session
 
 
 def measure(name: str, as_json: bool, graph_dir: str | None, run: Callable[[Session], None]) -> None:
@@ -34,16 +34,31 @@ def measure_on_graph(
         run(session)
 
 
+def measure_with(name: str, as_json: bool, run: Callable[[Reporter], None]) -> None:
+    """Let a benchmark open what it needs itself, and print what it reports."""
+    with reporter(name, as_json) as session:
+        run(session)
+
+
 @contextmanager
 def graph_session(name: str, as_json: bool, graph_dir: str | None) -> Iterator[GraphSession]:
-    """A graph and somewhere to report to; what was reported is printed at the end, or at once as JSON."""
-    from bench.report import describe_machine
+    """A graph and somewhere to report to."""
     from bench.session import GraphSession
     from geo.graph import open_graph
     from streams.settings import Settings
 
     directory = graph_dir or Settings.from_env().graph_dir
     graph = open_graph(directory)
+    with reporter(name, as_json) as base:
+        yield GraphSession(**vars(base), graph_dir=directory, graph=graph)
+
+
+@contextmanager
+def reporter(name: str, as_json: bool) -> Iterator[Reporter]:
+    """Somewhere to report to; what was reported is printed at the end, or at once as JSON."""
+    from bench.report import describe_machine
+    from bench.session import Reporter
+
     machine = describe_machine()
     figures: list[Figure] = []
 
@@ -54,7 +69,7 @@ def graph_session(name: str, as_json: bool, graph_dir: str | None) -> Iterator[G
             figures.append(figure)
 
     with progress_bar() as progress:
-        yield GraphSession(name, directory, graph, machine, emit, _say, _warn, progress)
+        yield Reporter(name, machine, emit, _say, _warn, progress)
     if not as_json:
         _draw(figures)
 

@@ -25,7 +25,7 @@ def main() -> None:
             return None
         return float(sum(weight_ms[edge] for edge in path)) / 1000.0
 
-    job.report(version=f"igraph {version('igraph')}", route=job.measure(ask))
+    job.report(version=f"igraph {version('igraph')}", route=job.measure(ask, len(job.node_pairs)))
 
 
 main()

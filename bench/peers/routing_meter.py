@@ -49,12 +49,12 @@ class RoutingJob:
             job.get("rains", []),
         )
 
-    def measure(self, ask: Callable[[int], float | None]) -> dict[str, object]:
-        """Ask for the pairs by number, in turn, until the time is over; `ask` returns what a route costs.
+    @staticmethod
+    def measure(ask: Callable[[int], float | None], count: int) -> dict[str, object]:
+        """Ask for `count` pairs by number, in turn, until the time is over; `ask` returns what a route costs.
 
         `costs` are those of the first pairs, None where there was no route.
         """
-        count = len(self.place_pairs)
         costs = [ask(number) for number in range(min(100, count))]
         until = time.perf_counter() + WARM_S
         number = 0

@@ -36,12 +36,14 @@ def main() -> None:
         distance, _ = hierarchy.query(*job.node_pairs[number])
         return None if distance >= CLOSED else distance / 1000.0
 
+    figures: dict[str, object] = {"order_s": order_s, "customize_ms": customize_ms}
+    if job.node_pairs:
+        figures["route"] = job.measure(ask, len(job.node_pairs))
+    if job.closures:
+        figures |= updates(job)
     job.report(
         version=f"pyroutingkit {version('pyroutingkit')}, routingkit-cch {version('routingkit-cch')}",
-        route=job.measure(ask),
-        order_s=order_s,
-        customize_ms=customize_ms,
-        **updates(job),
+        **figures,
     )
 
 

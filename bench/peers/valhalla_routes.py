@@ -57,7 +57,7 @@ def main() -> None:
 
     job.report(
         version=f"pyvalhalla {version('pyvalhalla')}",
-        route=job.measure(ask),
+        route=job.measure(ask, len(requests)),
     )
 
 

@@ -24,7 +24,7 @@ from bench.score import (
 )
 from bench.score_plot import draw_trade_off
 from bench.session import GraphSession
-from geo.costs import COLUMN
+from geo.costs import COLUMN, weights
 from geo.errors import BadInput
 from geo.geodesy import haversine_m
 from geo.graph import Graph
@@ -62,12 +62,14 @@ def test_pairs_are_as_far_apart_as_asked_and_the_same_again() -> None:
         random_pairs(CITY, replace(JOB, least_m=90_000.0, most_m=99_000.0))
     with pytest.raises(BadInput, match="pairs is 0"):
         ScoreJob(pairs=0)
+    with pytest.raises(BadInput, match="nose"):
+        ScoreJob(taste={"nose": 1.0})
 
 
 def test_figures_are_those_of_the_default_taste(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.graph_run.pin_to_one_core", lambda: None)  # it would hold for the whole suite
     figures: list[Figure] = []
-    session = GraphSession("score", "a city", CITY, {"cores": 2}, figures.append, print, print, unseen)
+    session = GraphSession("score", {"cores": 2}, figures.append, print, print, unseen, "a city", CITY)
     run_score(JOB, session)
     by_name = {figure.metric: figure.value for figure in figures}
     assert {"noise_exposure_change", "green_exposure_change", "length_change"} <= set(by_name)
@@ -80,7 +82,7 @@ def test_figures_are_those_of_the_default_taste(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_change_is_that_of_the_means() -> None:
-    shortest, pleasant = ways(CITY, random_pairs(CITY, JOB), (None, 1.0), unseen)
+    shortest, pleasant = ways(CITY, random_pairs(CITY, JOB), (None, weights({})), unseen)
     change = compare(CITY, 1.0, shortest, pleasant)
     for name, got, dose in (
         ("noise", change.noise, False),
