@@ -6,8 +6,8 @@ Changes are those of the mean over all pairs, so that a pair without any green c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from bench.graph_run import describe_run
 from bench.session import GraphSession
 from bench.timing import repeated
 from geo.cost_kernels import Routes
-from geo.costs import COLUMN, DEFAULT_WEIGHTS, FACTORS, MAX_WEIGHT, static_costs, weight_rows
+from geo.costs import COLUMN, FACTORS, MAX_WEIGHT, static_costs, weights
 from geo.errors import BadInput
 from geo.geodesy import haversine_m
 from geo.graph import F32, F64, I64, Graph
@@ -36,19 +36,21 @@ class ScoreJob:
 
     pairs: int = 1_000
     seed: int = 1
+    taste: Mapping[str, float] = field(default_factory=dict)  # what differs from the default weights
     least_m: float = 500.0  # between the ends of a pair, as the crow flies
     most_m: float = 3_000.0
 
     def __post_init__(self) -> None:
         if self.pairs < 1:
             raise BadInput(f"pairs is {self.pairs}, it must be 1 or more")
+        weights(self.taste)
 
 
 @dataclass(frozen=True)
 class Change:
     """Ways of one taste beside the shortest ones between the same places, each as a share of the latter's."""
 
-    scale: float  # of the default weights
+    scale: float  # of all weights
     length: float
     duration: float
     noise: float  # exposure
@@ -59,11 +61,12 @@ class Change:
 
 
 def run_score(job: ScoreJob, session: GraphSession) -> None:
-    """Report the changes under the default taste, and how many routes a second are scored."""
+    """Report the changes under the job's taste, and how many routes a second are scored."""
     pairs = random_pairs(session.graph, job)
-    shortest, pleasant = ways(session.graph, pairs, (None, 1.0), session.progress)
+    shortest, pleasant = ways(session.graph, pairs, (None, weights(job.taste)), session.progress)
     about = {
         **describe_run(session, job.seed),
+        "taste": dict(job.taste),
         "pairs": job.pairs,
         "least_m": job.least_m,
         "most_m": job.most_m,
@@ -85,7 +88,7 @@ def run_score(job: ScoreJob, session: GraphSession) -> None:
     edges = round(len(routes.edges) / _ROUTES, 1)
     costs = static_costs(session.graph)
     for tastes in (1, 4):
-        rows = np.repeat(weight_rows([{}]), tastes, axis=0)
+        rows = np.repeat(weights(job.taste)[None], tastes, axis=0)
         took = repeated(lambda rows=rows: score_routes(session.graph, costs, routes, rows), _REPEATS)  # type: ignore[misc]
         figure = ("routes_per_s", _ROUTES / took.median_s, "1/s")
         session.report([figure], {**about, "tastes": tastes, "edges_per_route": edges,
@@ -93,9 +96,10 @@ def run_score(job: ScoreJob, session: GraphSession) -> None:
 
 
 def trade_off(job: ScoreJob, graph: Graph, progress: Callable[[str, int, int], None]) -> list[Change]:
-    """The changes as the default weights are scaled by SCALES."""
+    """The changes as all weights are scaled by SCALES."""
     pairs = random_pairs(graph, job)
-    found = ways(graph, pairs, (None, *SCALES), progress)
+    rows = [np.clip(weights(job.taste) * np.float32(scale), -MAX_WEIGHT, MAX_WEIGHT) for scale in SCALES]
+    found = ways(graph, pairs, (None, *rows), progress)
     shortest = next(found)
     return [compare(graph, scale, shortest, paths) for scale, paths in zip(SCALES, found, strict=True)]
 
@@ -127,22 +131,18 @@ def random_pairs(graph: Graph, job: ScoreJob) -> list[tuple[Place, Place]]:
 def ways(
     graph: Graph,
     pairs: Sequence[tuple[Place, Place]],
-    scales: Sequence[float | None],
+    tastes: Sequence[F32 | None],
     progress: Callable[[str, int, int], None],
 ) -> Iterator[list[Path]]:
-    """For each scale of the default weights the best way of every pair; None: the shortest in metres."""
+    """For each taste (K,) the best way of every pair; None: the shortest in metres."""
     space, costs = SearchSpace(graph), static_costs(graph)
-    for number, scale in enumerate(scales):
-        if scale is None:
-            metric = Metric(np.array(graph.length_m), 1.0)
-        else:
-            scaled = {name: _scaled(weight, scale) for name, weight in DEFAULT_WEIGHTS.items()}
-            metric = make_metric(graph, costs, scaled)
-        metric = customized(graph, metric)
+    for number, taste in enumerate(tastes):
+        shortest = Metric(np.array(graph.length_m))
+        metric = customized(graph, shortest if taste is None else make_metric(graph, costs, taste))
         paths = []
         for done, (start, end) in enumerate(pairs):
             if done % 100 == 0:
-                progress("ways", number * len(pairs) + done, len(scales) * len(pairs))
+                progress("ways", number * len(pairs) + done, len(tastes) * len(pairs))
             paths.append(shortest_path(graph, metric, start, end, space))
         yield paths
 
@@ -177,10 +177,6 @@ def many_routes(paths: Sequence[Path], seed: int) -> Routes:
     first: I64 = np.zeros(_ROUTES + 1, np.int64)
     np.cumsum([len(piece) for piece in pieces], out=first[1:])
     return Routes(first, np.concatenate(pieces), np.zeros(_ROUTES), np.ones(_ROUTES))
-
-
-def _scaled(weight: float, scale: float) -> float:
-    return max(-MAX_WEIGHT, min(MAX_WEIGHT, scale * weight))
 
 
 def _edges_at(ends: F64, shares: F64) -> tuple[int, int]:

@@ -26,6 +26,7 @@ COMMANDS = {
     "topics": ("cli.topics", "Create and check the topics."),
     "import-osm": ("cli.import_osm", "Make the walk graph from OpenStreetMap extracts."),
     "plan": ("cli.plan", "Propose walks: ways to a place, or loops."),
+    "factors": ("cli.factors", "List what a taste can weigh."),
     "match": ("cli.match", "Match recorded traces to the graph."),
     "replay": ("cli.replay", "Publish recorded traces as if people walked them now."),
     "feed": ("cli.feed", "Publish traffic and weather from the files of a feed."),
