@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geo.foot_access import ROAD_CLASSES
+from geo.foot_access import CLASS_CODE, ROAD_CLASSES
 from geo.geodesy import to_local
 from geo.graph import I32, Graph
 from geo.path_line import Branches, PathLine, branches, path_line
@@ -38,6 +38,7 @@ _MAIN = ("living_street", "residential", "unclassified", "road", "tertiary", "se
 _ASIDE = ("sidewalk", "crossing", "corridor", "platform", "steps", "escalator", "elevator")
 # how much a way looks like the one to go on along
 _RANK = [3 if c in _MAIN else 1 if c in _ASIDE else 2 for c in ROAD_CLASSES]
+_PEDESTRIAN = CLASS_CODE["pedestrian"]
 _IS_SPECIAL = [c in _SPECIAL for c in ROAD_CLASSES]
 
 
@@ -212,7 +213,7 @@ class _Walk:
         if abs(angle) < STRAIGHT_DEG:
             for other, other_rank, other_name, other_way in others:
                 if (same and other_name != own) or other_way == self.ways[i]:
-                    continue  # lines across a square are one way on, too
+                    continue  # all lines across a square are one OSM way
                 if other_rank >= rank and abs(other) <= min(AHEAD_DEG, abs(angle) + RIVAL_DEG):
                     side = "left" if turn_deg(other, angle) < 0 else "right"
                     return _Turn(i, i, "fork", f"slight {side}")
@@ -228,6 +229,12 @@ class _Walk:
         if self._ends_here(angle, others):
             return _Turn(i, i, "end of road")
         return _Turn(i, i)
+
+    def _on_square(self, i: int) -> bool:
+        """Whether junction i lies on a square, or in a street like one: there one sees where to go on."""
+        if not self.classes[i - 1] == self.classes[i] == _PEDESTRIAN:
+            return False
+        return self.ways[i - 1] == self.ways[i] or self.names[i - 1] == self.names[i] >= 0
 
     def _others(self, i: int) -> list[_Other]:
         """What else leads away from junction i."""
@@ -252,9 +259,10 @@ class _Walk:
 
     def _is_pointless(self, last: _Turn, turn: _Turn, end: int) -> bool:
         """Whether a walker who was told of `last` finds the way on at `turn` unaided."""
-        if turn.kind or self.special[turn.j]:
-            return False
-        if abs(turn_deg(self.before[turn.i], self.after[turn.j])) >= STRAIGHT_DEG:
+        angle = abs(turn_deg(self.before[turn.i], self.after[turn.j]))
+        if angle < SLIGHT_DEG and all(self._on_square(i) for i in range(turn.i, turn.j + 1)):
+            return True
+        if turn.kind or self.special[turn.j] or angle >= STRAIGHT_DEG:
             return False
         if ROAD_CLASSES[self.classes[turn.i - 1]] == "ferry":
             return False

@@ -121,6 +121,20 @@ def test_a_fork_tells_the_side():
     assert told(map, "ABC", tags=tags) == []
 
 
+def test_lines_across_a_square_are_not_told_of_one_by_one():
+    map = """
+                               C---------E
+        A---------B
+                               D
+    """
+    square = {"highway": "pedestrian", "name": "Market"}
+    tags = {"AB": square, "BC": square, "BD": square, "CE": square, "*": {"highway": "footway"}}
+    assert told(map, "ABCE", tags=tags) == []
+    # where the ways are no square, one must be told which to take
+    footways = {way: {"highway": "footway", "name": "Market"} for way in ("AB", "BC", "BD", "CE")}
+    assert told(map, "ABCE", tags=footways) == [("fork", "slight left", "Market")]
+
+
 def test_a_street_that_changes_its_name():
     map = "A---------B---------C---D"
     tags = {"AB": street("First"), "BC": street("Second"), "CD": street("Second")}
