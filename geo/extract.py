@@ -11,6 +11,7 @@ import shapely
 from geo.foot_access import is_wall, node_stops, way_access
 from geo.stretches import WalkableWay
 from geo.surroundings import Surroundings, area_layers, line_layers, point_layers
+from geo.timed_access import Timetables, gate_hours, park_hours, way_hours
 from geo.walkable_areas import Obstacle, Position, WalkableArea
 
 Tags = Mapping[str, str]
@@ -28,10 +29,14 @@ class Extract:
     stops: set[int] = field(default_factory=set)  # nodes that stop people on foot
     areas: list[WalkableArea] = field(default_factory=list)
     obstacles: list[Obstacle] = field(default_factory=list)
+    timetables: Timetables = field(default_factory=Timetables)
     surroundings: Surroundings = field(default_factory=Surroundings)
 
     def add_node(self, node: int, lat: float, lon: float, tags: Tags) -> None:
-        if node_stops(tags):
+        hours = gate_hours(tags)
+        if hours.rules:
+            self.timetables.gates[node] = hours.rules
+        if node_stops(tags) and not hours.grants:
             self.stops.add(node)
         for layer in point_layers(tags):
             self.surroundings.add(layer, shapely.Point(lon, lat))
@@ -43,12 +48,22 @@ class Extract:
         runs = _known_runs(refs, positions)
         if not runs:
             return
-        access = way_access(tags)
+        hours = way_hours(tags)
+        access = way_access(tags, granted=hours.grants)
         if access.forward or access.backward:
             self.position.update((ref, place) for ref, place in zip(refs, positions, strict=True) if place)
             kept = [[ref for ref, _ in run] for run in runs]
             self.ways.append(
-                WalkableWay(way, self.index, kept, access.forward, access.backward, access.road_class, tags)
+                WalkableWay(
+                    way,
+                    self.index,
+                    kept,
+                    access.forward,
+                    access.backward,
+                    access.road_class,
+                    tags,
+                    hours.rules,
+                )
             )
         if is_wall(tags):
             self.obstacles += [
@@ -61,6 +76,8 @@ class Extract:
 
     def add_area(self, geometry: Any, tags: Tags) -> None:
         """Keep an area; `geometry` is a shapely (multi)polygon, x = longitude, y = latitude."""
+        if rules := park_hours(tags):
+            self.timetables.parks.append((geometry, rules))
         for layer in area_layers(tags):
             self.surroundings.add(layer, geometry)
 
@@ -70,12 +87,15 @@ class Extract:
         `outer_ways`: its outline's OSM ways, and whether each is nothing but an outline; `rings`: OSM nodes
         and their places, closed, the outline before the holes.
         """
-        access = way_access(tags)
+        hours = way_hours(tags)
+        access = way_access(tags, granted=hours.grants)
         outline = frozenset(way for way, only in outer_ways.items() if only)
         if outer_ways and access.forward and access.backward:
             way = min(outline or outer_ways)
             nodes = [list(refs) for refs, _ in rings]
-            self.areas.append(WalkableArea(way, outline, self.index, nodes, access.road_class, tags))
+            self.areas.append(
+                WalkableArea(way, outline, self.index, nodes, access.road_class, tags, hours.rules)
+            )
             for refs, places in rings:
                 self.position.update(zip(refs, places, strict=True))
 
@@ -87,7 +107,7 @@ class Extract:
 
 def wants_way(tags: Tags) -> bool:
     """Whether `Extract.add_way` would keep a way with these tags: most ways are houses."""
-    access = way_access(tags)
+    access = way_access(tags, granted=way_hours(tags).grants)
     return access.forward or access.backward or bool(line_layers(tags)) or is_wall(tags)
 
 

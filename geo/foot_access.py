@@ -34,6 +34,7 @@ _FORBIDDEN = frozenset({
     "no", "private", "use_sidepath", "restricted", "military", "emergency", "permit", "residents",
     "delivery", "agricultural", "forestry", "agricultural;forestry", "employees", "staff",
 })  # fmt: skip
+_PURPOSES = frozenset({"delivery", "agricultural", "forestry", "agricultural;forestry"})  # of vehicles
 # barriers on a node that people on foot do not get over; gates, stiles, bollards, kerbs ... they do
 _STOPPING_BARRIERS = frozenset({
     "fence", "wall", "hedge", "city_wall", "retaining_wall", "guard_rail", "wire_fence", "ditch",
@@ -53,10 +54,10 @@ class FootAccess(NamedTuple):
 NO_ACCESS = FootAccess(False, False, "road")
 
 
-def way_access(tags: Tags) -> FootAccess:
-    """How people on foot may use a way with these tags."""
+def way_access(tags: Tags, *, granted: bool = False) -> FootAccess:
+    """How people on foot may use a way with these tags; `granted`: at some hours, whatever they say."""
     road_class = _road_class(tags)
-    if road_class is None or not _allowed(tags, road_class):
+    if road_class is None or not (granted or _allowed(tags, road_class)):
         return NO_ACCESS
     forward, backward = _directions(tags)
     return FootAccess(forward, backward, road_class)
@@ -67,7 +68,7 @@ def node_stops(tags: Tags) -> bool:
     barrier = tags.get("barrier")
     if barrier is None or barrier == "no":
         return False
-    explicit = _explicit(tags)
+    explicit = explicit_access(tags)
     if explicit is not None:
         return not explicit
     return barrier in _STOPPING_BARRIERS or tags.get("locked") == "yes"
@@ -95,6 +96,24 @@ def is_obstacle(tags: Tags) -> bool:
     return tags.get("natural") == "water" or tags.get("amenity") == "fountain"
 
 
+def level_of(tags: Mapping[str, str]) -> tuple[str, str]:
+    layer = tags.get("layer")
+    if layer is None:
+        layer = "1" if tags.get("bridge", "no") != "no" else "0"
+        layer = "-1" if tags.get("tunnel", "no") not in ("no", "building_passage") else layer
+    return layer, tags.get("level", "0")
+
+
+def is_allowed_value(value: str | None) -> bool:
+    """Whether an access value lets people in."""
+    return value in _ALLOWED
+
+
+def is_forbidden_value(value: str | None) -> bool:
+    """Whether an access value keeps people out."""
+    return value in _FORBIDDEN
+
+
 def _road_class(tags: Tags) -> str | None:
     highway = tags.get("highway", "").removesuffix("_link")
     if highway == "footway":
@@ -120,7 +139,7 @@ def _road_class(tags: Tags) -> str | None:
 
 
 def _allowed(tags: Tags, road_class: str) -> bool:
-    explicit = _explicit(tags)
+    explicit = explicit_access(tags)
     if explicit is not None:
         return explicit
     if tags.get("motorroad") == "yes":
@@ -135,7 +154,7 @@ def _allowed(tags: Tags, road_class: str) -> bool:
     return True
 
 
-def _explicit(tags: Tags) -> bool | None:
+def explicit_access(tags: Tags) -> bool | None:
     """What `foot`, else `access`, says; None where neither says anything."""
     for key in ("foot", "access"):
         value = tags.get(key)
@@ -143,7 +162,12 @@ def _explicit(tags: Tags) -> bool | None:
             # access=yes on a motorroad or trunk does not mean people on foot
             return True if key == "foot" else None
         if value in _FORBIDDEN:
-            return False
+            # a pedestrian street is there for people on foot: what it is barred to is vehicles
+            return (
+                None
+                if key == "access" and tags.get("highway") == "pedestrian" and value in _PURPOSES
+                else False
+            )
     return None
 
 

@@ -29,6 +29,16 @@ F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Opening hours of edges around a place: `texts` must all allow it, see geo.timed_access."""
+
+    texts: tuple[str, ...]
+    lat: float
+    lon: float
+    time_zone: str  # IANA name
+
+
 @dataclass(frozen=True, eq=False)  # two graphs are the same only if they are one object
 class Graph:
     """N nodes, M directed edges sorted by tail, P shape points, C H3 cells, S static factors.
@@ -56,6 +66,7 @@ class Graph:
     cell_h3: U64  # (C,)
     cell_lat: F64  # (C,) the cell's centre
     cell_lon: F64  # (C,)
+    hours: I32  # (M,) index into `rules`, -1 always open
     static_factors: F32  # (M, S) columns in the order of geo.costs.STATIC_FACTORS, each 0..1
     component: I32  # (M,) which connected component the edge belongs to
     # spatial index, see geo.grid
@@ -63,6 +74,7 @@ class Graph:
     grid_first: I64  # (G+1,)
     grid_edge: I32  # (E,) edges that pass through the square
     names: tuple[str, ...]
+    rules: tuple[Rule, ...]
     meta: dict[str, object]  # version, checksum, sources, counts: see docs/graph.md
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from geo.foot_access import CLASS_CODE
-from geo.graph import F32, F64, I32, I64, U64, Graph
+from geo.graph import F32, F64, I32, I64, U64, Graph, Rule
 from geo.grid import build_grid
 from geo.pace import tagged_slope, walking_s
 from geo.stretches import Bools, Stretches, WalkableWay
@@ -17,13 +17,15 @@ def assemble(
     ways: Sequence[WalkableWay],
     stretches: Stretches,
     factors: F32,
+    hours: I32,
+    rules: tuple[Rule, ...],
     cells: tuple[I32, U64, F64, F64],
     meta: dict[str, object],
 ) -> Graph:
     """The graph over `stretches` (L of them, nodes already numbered).
 
-    `factors` (L, S); `cells`: the H3 cell of each stretch (L,) and the cells' ids, latitudes and
-    longitudes (C,).
+    `factors` (L, S); `hours` (L,) index into `rules`; `cells`: the H3 cell of each stretch (L,) and the
+    cells' ids, latitudes and longitudes (C,).
     """
     forward = np.array([way.forward for way in ways], np.bool)[stretches.way]
     backward = np.array([way.backward for way in ways], np.bool)[stretches.way]
@@ -58,6 +60,7 @@ def assemble(
         shape_first=shape_first, shape_lat=shape_lat, shape_lon=shape_lon,
         cell=cell[row], cell_h3=cell_h3, cell_lat=cell_lat, cell_lon=cell_lon,
         static_factors=np.ascontiguousarray(factors[row]), component=stretches.component[row],
+        hours=hours[row], rules=rules,
         grid_key=grid_key, grid_first=grid_first, grid_edge=grid_edge, names=tuple(names), meta=meta,
     )  # fmt: skip
 

@@ -33,7 +33,7 @@ def _check_lengths(graph: Graph) -> None:
         "node_lon": nodes, "node_osm": nodes, "first_out": nodes + 1, "tail": edges, "reverse": edges,
         "length_m": edges, "duration_s": edges, "way": edges, "name": edges, "road_class": edges,
         "shape_first": edges + 1, "shape_lon": points, "cell": edges, "cell_lat": cells,
-        "cell_lon": cells, "static_factors": edges, "component": edges,
+        "cell_lon": cells, "static_factors": edges, "component": edges, "hours": edges,
         "grid_first": len(graph.grid_key) + 1,
     }  # fmt: skip
     for name, count in expected.items():
@@ -63,6 +63,7 @@ def _check_topology(graph: Graph) -> None:
         "an edge and its reverse do not join the same nodes",
     )
     _require(_within(graph.name, -1, len(graph.names)), "name points at no name")
+    _require(_within(graph.hours, -1, len(graph.rules)), "hours points at no rule")
     _require(_within(graph.cell, 0, len(graph.cell_h3)), "cell points at no cell")
     _require(_within(graph.grid_edge, 0, edges), "grid_edge points at no edge")
     _require(bool((np.diff(graph.grid_key) > 0).all()), "grid_key is not sorted")

@@ -1,4 +1,4 @@
-"""A graph's directory: one .npy file an array, names.json, and metadata.json with the checksums.
+"""A graph's directory: one .npy file an array, names.json, rules.json, and metadata.json with the checksums.
 
 A directory is written aside and renamed into place, so a reader sees the old graph or the new one,
 never half of one. Arrays are opened memory-mapped: workers on one machine share their pages.
@@ -11,23 +11,26 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from geo.errors import BadGraph
-from geo.graph import Graph
+from geo.graph import Graph, Rule
 from geo.graph_check import check_graph
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 METADATA = "metadata.json"
 NAMES = "names.json"
+RULES = "rules.json"
 ARRAYS: dict[str, str] = {
     "node_lat": "<f8", "node_lon": "<f8", "node_osm": "<i8", "first_out": "<i4", "tail": "<i4",
     "head": "<i4", "reverse": "<i4", "length_m": "<f4", "duration_s": "<f4", "way": "<i8", "name": "<i4",
     "road_class": "|u1", "shape_first": "<i8", "shape_lat": "<f8", "shape_lon": "<f8", "cell": "<i4",
     "cell_h3": "<u8", "cell_lat": "<f8", "cell_lon": "<f8", "static_factors": "<f4", "component": "<i4",
+    "hours": "<i4",
     "grid_key": "<i8", "grid_first": "<i8", "grid_edge": "<i4",
 }  # fmt: skip
 
@@ -73,6 +76,8 @@ def _write_files(directory: Path, graph: Graph) -> None:
             directory / f"{array_name}.npy", np.ascontiguousarray(getattr(graph, array_name), dtype=dtype)
         )
     (directory / NAMES).write_text(json.dumps(graph.names, ensure_ascii=False), "utf-8")
+    rules = [asdict(rule) for rule in graph.rules]
+    (directory / RULES).write_text(json.dumps(rules, ensure_ascii=False), "utf-8")
     files = {name: _sha256(directory / name) for name in _file_names()}
     meta = dict(graph.meta)
     meta["version"] = FORMAT_VERSION
@@ -104,13 +109,13 @@ def read_graph(directory: Path, *, verify: bool = False) -> Graph:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise BadGraph(f"{directory / NAMES} is not a list of names; import the graph again")
     fields: dict[str, Any] = arrays
-    graph = Graph(**fields, names=tuple(names), meta=meta)
+    graph = Graph(**fields, names=tuple(names), rules=_read_rules(directory / RULES), meta=meta)
     check_graph(graph, deep=verify)
     return graph
 
 
 def _file_names() -> list[str]:
-    return [f"{name}.npy" for name in ARRAYS] + [NAMES]
+    return [f"{name}.npy" for name in ARRAYS] + [NAMES, RULES]
 
 
 def _verify_files(directory: Path, files: Mapping[str, object]) -> None:
@@ -130,6 +135,19 @@ def _sha256(path: Path) -> str:
 def _checksum_of(files: Mapping[str, object]) -> str:
     lines = "".join(f"{name} {files.get(name)}\n" for name in _file_names())
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _read_rules(path: Path) -> tuple[Rule, ...]:
+    try:
+        found: Any = _read_json(path)
+        return tuple(
+            Rule(
+                tuple(map(str, rule["texts"])), float(rule["lat"]), float(rule["lon"]), str(rule["time_zone"])
+            )
+            for rule in found
+        )
+    except (TypeError, KeyError, ValueError) as error:
+        raise BadGraph(f"{path} is not a list of rules; import the graph again") from error
 
 
 def _read_json(path: Path) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from geo.stretches import (
     split_ways,
     take_stretches,
 )
+from geo.timed_access import stretch_rules
 from geo.walkable_areas import Crossed, cross_areas
 
 ATTRIBUTION = "© OpenStreetMap contributors, ODbL 1.0"
@@ -81,7 +82,9 @@ def graph_of(
     crossed = cross_areas(ways, areas, obstacles, position, stops)
     ways = crossed.ways
     position.update(crossed.position)
-    whole = split_ways(ways, position, stops, keep_nodes)
+    timetables = [extract.timetables for extract in extracts]
+    gates = {gate for table in timetables for gate in table.gates}
+    whole = split_ways(ways, position, stops, gates.union(keep_nodes))
     kept = np.ones(len(whole.way), np.bool) if keep_all else main_components(whole, ways)
     if not kept.any():
         raise BadGraph("the extract has no two connected places that people may walk between")
@@ -95,8 +98,9 @@ def graph_of(
         [h3.latlng_to_cell(a, b, CELL_RESOLUTION) for a, b in zip(lat.tolist(), lon.tolist(), strict=True)],
         np.uint64,
     )
-    graph = assemble(ways, stretches, factors, to_cells(cell_ids, h3.cell_to_latlng), {})
-    return replace(graph, meta=_metadata(extracts, crossed, whole, kept, graph))
+    hours, rules, unknown = stretch_rules(ways, stretches, timetables)
+    graph = assemble(ways, stretches, factors, hours, rules, to_cells(cell_ids, h3.cell_to_latlng), {})
+    return replace(graph, meta=_metadata(extracts, crossed, whole, kept, unknown, graph))
 
 
 def _joined(ways: Sequence[WalkableWay]) -> list[WalkableWay]:
@@ -133,6 +137,7 @@ def _metadata(
     crossed: Crossed,
     whole: Stretches,
     kept: Bools,
+    unknown: Mapping[str, int],
     graph: Graph,
 ) -> dict[str, object]:
     directions = np.array([way.forward + way.backward for way in crossed.ways])[whole.way]
@@ -150,6 +155,10 @@ def _metadata(
             "length_km": round(float(whole.length_m[kept].sum()) / 1000, 1),
         },
         "areas": {"crossed": crossed.areas, "lines": crossed.lines},
+        "opening_hours": {
+            "rules": len(graph.rules), "edges": int((graph.hours >= 0).sum()),
+            "not_understood": dict(unknown),
+        },
         "dropped": {
             "components": len(np.unique(whole.component[~kept])), "edges": int(directions[~kept].sum()),
             "length_km": round(float(whole.length_m[~kept].sum()) / 1000, 1),

@@ -16,6 +16,7 @@ Bools = NDArray[np.bool]
 
 MIN_COMPONENT_EDGES = 200
 MIN_COMPONENT_SHARE = 0.05
+MAX_EDGES_PER_NODE = 3  # streets have fewer; lines across squares must not make a crumb look like a town
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class WalkableWay:
     backward: bool
     road_class: str
     tags: Mapping[str, str]
+    rules: tuple[str, ...] = ()  # when it is open, see geo.timed_access
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +184,17 @@ def _components(node_count: int, start: I32, end: I32) -> I32:
 def main_components(stretches: Stretches, ways: Sequence[WalkableWay]) -> Bools:
     """(L,) whether a stretch belongs to a component worth keeping.
 
-    That is one with at least MIN_COMPONENT_EDGES directed edges, or MIN_COMPONENT_SHARE of those of
-    the largest component with ways of the same file: the others are crumbs at an extract's border,
-    behind a private gate, or a pavement mapped as an area that nothing leads to.
+    That is one with at least MIN_COMPONENT_EDGES directed edges (MAX_EDGES_PER_NODE of a node count), or
+    MIN_COMPONENT_SHARE of those of the largest component with ways of the same file: the others are crumbs
+    at an extract's border, behind a private gate, or pavements mapped as areas that nothing leads to.
     """
     if len(stretches.way) == 0:
         return np.zeros(0, np.bool)
     directions = np.array([way.forward + way.backward for way in ways])[stretches.way]
-    size = np.bincount(stretches.component, directions)
+    component_of = np.zeros(len(stretches.node_osm), np.int64)
+    component_of[stretches.start] = component_of[stretches.end] = stretches.component
+    nodes = np.bincount(component_of, minlength=int(stretches.component.max()) + 1)
+    size = np.minimum(np.bincount(stretches.component, directions), MAX_EDGES_PER_NODE * nodes)
     source = np.array([way.source for way in ways])[stretches.way]
     largest = np.zeros(source.max() + 1)
     np.maximum.at(largest, source, size[stretches.component])

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from geo.foot_access import level_of
 from geo.geodesy import to_local
 from geo.graph import F64
 from geo.stretches import WalkableWay
@@ -40,6 +41,7 @@ class WalkableArea:
     rings: list[list[int]]
     road_class: str
     tags: Mapping[str, str]
+    rules: tuple[str, ...] = ()  # when it is open
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def cross_areas(
         else:
             index[area.way] = len(crossed.ways)
             crossed.ways.append(
-                WalkableWay(area.way, area.source, lines, True, True, area.road_class, area.tags)
+                WalkableWay(area.way, area.source, lines, True, True, area.road_class, area.tags, area.rules)
             )
     return crossed
 
@@ -144,11 +146,11 @@ class _Network:
         pairs = tree.query(np.array(shapes, dtype=object), predicate="contains_properly")
         for which, junction in pairs.T.tolist():
             ref = self._junctions[junction]
-            level = _level(areas[which].tags)
+            level = level_of(areas[which].tags)
             for way in self.at[ref]:
                 tags = self.ways[way].tags
                 # stairs come from another level: the end of theirs that leads on nowhere is up here
-                if _level(tags) == level or (tags.get("highway") == "steps" and self.uses[ref] == 2):
+                if level_of(tags) == level or (tags.get("highway") == "steps" and self.uses[ref] == 2):
                     found[which].append(ref)
                     break
         return found
@@ -167,14 +169,6 @@ class _Network:
                         if start >= 0:
                             yield start, among[ref], metres
                         start, metres = among[ref], 0.0
-
-
-def _level(tags: Mapping[str, str]) -> tuple[str, str]:
-    layer = tags.get("layer")
-    if layer is None:
-        layer = "1" if tags.get("bridge", "no") != "no" else "0"
-        layer = "-1" if tags.get("tunnel", "no") not in ("no", "building_passage") else layer
-    return layer, tags.get("level", "0")
 
 
 def _metres(a: Position, b: Position) -> float:

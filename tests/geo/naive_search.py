@@ -61,6 +61,8 @@ def graph_of(lat, lon, pairs, *, one_way=(), lengths=None, static=None, seed=0):
         cell_lon=np.zeros(2),
         static_factors=np.asarray(static, np.float32)[[row[3] for row in raw]],
         component=np.zeros(count, np.int32),
+        hours=np.full(count, -1, np.int32),
+        rules=(),
         grid_key=np.empty(0, np.int64),
         grid_first=np.zeros(1, np.int64),
         grid_edge=np.empty(0, np.int32),

@@ -34,6 +34,7 @@ def tags(text: str) -> dict[str, str]:
         ("highway=service access=private foot=permissive", "service"),
         ("highway=service motor_vehicle=no", "service"),
         ("highway=residential vehicle=no", "residential"),
+        ("highway=pedestrian access=delivery", "pedestrian"),  # Rua de Santa Catarina in Porto
         ("highway=cycleway foot=yes", "cycleway"),
         ("highway=cycleway foot=designated segregated=yes", "cycleway"),
         ("highway=cycleway sidewalk=right", "cycleway"),
@@ -60,7 +61,8 @@ def test_people_may_walk_here_both_ways(text: str, road_class: str) -> None:
         "highway=primary motorroad=yes", "highway=cycleway", "highway=bridleway", "highway=busway",
         "highway=construction", "highway=proposed", "highway=raceway", "highway=services",
         "highway=footway foot=no", "highway=path foot=private", "highway=service access=private",
-        "highway=service access=no", "highway=track access=forestry", "highway=path access=military",
+        "highway=service access=no", "highway=track access=forestry", "highway=pedestrian access=private",
+        "highway=pedestrian foot=delivery", "highway=service access=delivery", "highway=path access=military",
         "highway=primary foot=use_sidepath", "highway=primary sidewalk=separate",
         "highway=secondary sidewalk:both=separate", "highway=footway access=permissive foot=no",
         "railway=platform access=no", "man_made=pier access=private", "route=ferry", "route=ferry foot=no",

@@ -22,7 +22,9 @@ DRAWING = """
 
 
 def drawn() -> Graph:
-    return graph_from_ascii(DRAWING, tags={"ABC": {"highway": "residential", "name": "Rue de l’Été"}})[0]
+    street = {"highway": "residential", "name": "Rue de l’Été"}
+    passage = {"highway": "footway", "opening_hours": "08:00-20:00"}
+    return graph_from_ascii(DRAWING, tags={"ABC": street, "DE": passage})[0]
 
 
 def test_a_saved_graph_opens_equal_and_read_only(tmp_path: Path) -> None:
@@ -94,7 +96,7 @@ def test_a_failure_in_the_middle_keeps_the_old_graph(tmp_path: Path, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["g"]
 
 
-@pytest.mark.parametrize("name", [f"{name}.npy" for name in ARRAYS] + ["names.json"])
+@pytest.mark.parametrize("name", [f"{name}.npy" for name in ARRAYS] + ["names.json", "rules.json"])
 def test_a_flipped_byte_is_found(tmp_path: Path, name: str) -> None:
     save_graph(tmp_path / "g", drawn())
     file = tmp_path / "g" / name
@@ -105,7 +107,7 @@ def test_a_flipped_byte_is_found(tmp_path: Path, name: str) -> None:
         open_graph(tmp_path / "g", verify=True)
 
 
-@pytest.mark.parametrize("name", ["tail.npy", "shape_lat.npy", "names.json", "metadata.json"])
+@pytest.mark.parametrize("name", ["tail.npy", "shape_lat.npy", "names.json", "rules.json", "metadata.json"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "text"])
 def test_damaged_files_are_refused_without_verify(tmp_path: Path, name: str, damage: str) -> None:
     save_graph(tmp_path / "g", drawn())
@@ -162,7 +164,7 @@ def test_moving_a_graph_does_not_break_it(tmp_path: Path) -> None:
         ("name", 0, 7, "name"), ("cell", 0, 7, "cell"), ("length_m", 0, np.nan, "length_m"),
         ("duration_s", 0, 0.0, "duration_s"), ("static_factors", 0, 1.5, "static factor"),
         ("grid_key", 0, 2**62, "grid_key"), ("grid_edge", 0, -1, "grid_edge"),
-        ("grid_first", 0, 1, "grid_first"), ("way", 0, 5, "do not join"),
+        ("grid_first", 0, 1, "grid_first"), ("hours", 0, 3, "hours"), ("way", 0, 5, "do not join"),
     ],
 )  # fmt: skip
 def test_every_broken_invariant_is_named(name: str, place: int, value: float, message: str) -> None:
