@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.foot_access import ROAD_CLASSES
-from geo.maneuvers import leg_of, modifier_of, turn_deg
+from geo.junctions import special_classes, turn_deg
+from geo.maneuvers import leg_of, modifier_of
 from geo.path_line import LOOK_M, path_line, simplified
 from geo.search import path_coordinates
 from tests.geo.asciimap import graph_from_ascii
@@ -121,6 +122,16 @@ def test_a_fork_tells_the_side():
     assert told(map, "ABC", tags=tags) == []
 
 
+def test_the_middle_one_of_three_ways_leads_straight_on():
+    map = """
+                               C
+        A---------B------------D
+                               E
+    """
+    tags = {"BC": {"highway": "footway"}, "BE": {"highway": "footway"}}
+    assert told(map, "ABD", tags=tags, metres_per_char=8.0) == [("fork", "straight", "")]
+
+
 def test_lines_across_a_square_are_not_told_of_one_by_one():
     map = """
                                C---------E
@@ -197,6 +208,16 @@ def test_flights_with_a_landing_between_them_are_one():
     near, far = "A---------B--C-D--E---------F", "A---------B--C------D--E---------F"
     assert told(near, "ABCDEF", tags=tags, metres_per_char=6.0) == [stairs]
     assert told(far, "ABCDEF", tags=tags, metres_per_char=6.0) == [stairs, stairs]
+
+
+def test_what_is_special_about_a_way():
+    way = {name: code for code, name in enumerate(ROAD_CLASSES)}
+    walked = ["footway", "steps", "footway", "steps", "escalator", "footway", "steps", "footway", "ferry"]
+    length_m = [50.0, 9.0, 8.0, 5.0, 6.0, 8.0, 3.0, 5.0, 90.0]
+    found = special_classes([way[name] for name in walked], length_m)
+    steps, escalator, ferry = way["steps"], way["escalator"], way["ferry"]
+    # three metres of steps are none; a landing has the same on both sides
+    assert found == [-1, steps, steps, steps, escalator, -1, -1, -1, ferry]
 
 
 def test_stairs_are_told_of_however_near_the_turns_around_them_are():

@@ -60,7 +60,7 @@ def test_there_is_a_sentence_for_every_maneuver(language):
     texts = texts_in(language)
     types = ("turn", "continue", "new name", "end of road", "notification")
     pairs = [(kind, modifier) for kind in types for modifier in MODIFIERS]
-    pairs += [("fork", "slight left"), ("fork", "slight right"), ("depart", "")]
+    pairs += [("fork", "slight left"), ("fork", "slight right"), ("fork", "straight"), ("depart", "")]
     pairs += [("arrive", modifier) for modifier in ("left", "right", "straight", "")]
     for kind, modifier in pairs:
         for road_class in range(len(ROAD_CLASSES)):
