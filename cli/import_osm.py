@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,10 @@ from geo.graph import Graph, save_graph
 from geo.osm_import import Progress as Report
 from geo.osm_import import import_osm
 
-_STAGES = {"read": "reading", "split": "splitting ways", "factors": "looking around every way"}
+_STAGES = {
+    "read": "reading", "areas": "crossing squares", "split": "splitting ways",
+    "factors": "looking around every way",
+}  # fmt: skip
 
 
 @click.command("import-osm")
@@ -29,8 +34,19 @@ _STAGES = {"read": "reading", "split": "splitting ways", "factors": "looking aro
     type=click.Path(path_type=Path),
     help="The graph's directory; a graph that is there is replaced once the new one is whole.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the graph's metadata as one JSON object.")
-def command(files: tuple[Path, ...], out: Path, as_json: bool) -> None:
+@click.option(
+    "--dem",
+    metavar="FILE_OR_DIR",
+    type=click.Path(path_type=Path),
+    help="Tiles of an elevation model (N60E024.hgt, also .hgt.gz, .hgt.zip); without it the city is flat.",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the graph's metadata as one JSON object, with import_s and peak_rss_mib.",
+)
+def command(files: tuple[Path, ...], out: Path, dem: Path | None, as_json: bool) -> None:
     """Make a walk graph from OpenStreetMap extracts (.osm.pbf, .osm, .osm.gz, .osm.bz2).
 
     Several files become one graph, whether their streets meet or not. Exit code 2 if a file is broken or
@@ -40,13 +56,23 @@ def command(files: tuple[Path, ...], out: Path, as_json: bool) -> None:
     Examples:
       flaneur import-osm city.osm.pbf --out graph
       flaneur import-osm data/osm/*/*.osm.pbf --out graph --json
+      flaneur import-osm porto.osm.pbf --dem srtm/ --out graph
     """  # fmt: skip
+    started = time.perf_counter()
     with _progress() as report:
-        graph = save_graph(out, import_osm(files, report))
+        graph = save_graph(out, import_osm(files, report, dem=dem))
+    spent = {"import_s": round(time.perf_counter() - started, 2), "peak_rss_mib": _peak_mib()}
     if as_json:
-        click.echo(orjson.dumps({"graph": str(out), **graph.meta}))
+        click.echo(orjson.dumps({"graph": str(out), **spent, **graph.meta}))
     else:
         click.echo(_summary(graph, out))
+        click.echo("took {import_s} s and {peak_rss_mib} MiB".format(**spent))
+
+
+def _peak_mib() -> int:
+    """The most memory that this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))  # bytes there, KiB elsewhere
 
 
 def _summary(graph: Graph, out: Path) -> str:

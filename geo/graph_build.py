@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from geo.climbs import Climbs
 from geo.foot_access import CLASS_CODE
 from geo.graph import F32, F64, I32, I64, U64, Graph, Rule
 from geo.grid import build_grid
-from geo.pace import tagged_slope, walking_s
+from geo.pace import walking_s
 from geo.stretches import Bools, Stretches, WalkableWay
 
 
 def assemble(
     ways: Sequence[WalkableWay],
     stretches: Stretches,
+    slopes: Climbs,
     factors: F32,
     hours: I32,
     rules: tuple[Rule, ...],
@@ -45,7 +47,7 @@ def assemble(
     name_code = {name: code for code, name in enumerate(names)}
     way_name = np.array([name_code.get(way.tags.get("name", ""), -1) for way in ways], np.int32)
     way_class = np.array([CLASS_CODE[way.road_class] for way in ways], np.uint8)
-    seconds = _walking_times(ways, stretches)
+    seconds = _walking_times(ways, stretches, slopes)
     way = stretches.way[row]
     grid_key, grid_first, grid_edge = build_grid(reverse, shape_first, shape_lat, shape_lon)
     cell, cell_h3, cell_lat, cell_lon = cells
@@ -65,16 +67,14 @@ def assemble(
     )  # fmt: skip
 
 
-def _walking_times(ways: Sequence[WalkableWay], stretches: Stretches) -> F32:
+def _walking_times(ways: Sequence[WalkableWay], stretches: Stretches, slopes: Climbs) -> F32:
     """(2, L) seconds along the stretches' own direction, and against it."""
     seconds = np.empty((2, len(stretches.way)), np.float32)
-    for i, (index, length) in enumerate(
-        zip(stretches.way.tolist(), stretches.length_m.tolist(), strict=True)
-    ):
+    columns = (stretches.way, stretches.length_m, slopes.forward, slopes.backward)
+    for i, (index, length, forward, backward) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
         tags, road_class = ways[index].tags, ways[index].road_class
-        slope = tagged_slope(tags)
-        seconds[0, i] = walking_s(length, tags, road_class, slope)
-        seconds[1, i] = walking_s(length, tags, road_class, -slope)
+        seconds[0, i] = walking_s(length, tags, road_class, forward)
+        seconds[1, i] = walking_s(length, tags, road_class, backward)
     return seconds
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import h3.api.basic_int as h3
 import numpy as np
 
+from geo.climbs import Climbs, climbs
+from geo.elevation import ElevationModel
 from geo.errors import BadGraph
 from geo.extract import Extract
-from geo.graph import F32, I64, Graph
+from geo.graph import F32, F64, I64, Graph
 from geo.graph_build import assemble, to_cells
 from geo.static_factors import NAMES, static_factors
 from geo.stretches import (
@@ -40,16 +43,20 @@ def _silent(stage: str, done: int, total: int) -> None:
     """For callers that show no progress."""
 
 
-def import_osm(files: Sequence[str | Path], progress: Progress = _silent) -> Graph:
+def import_osm(
+    files: Sequence[str | Path], progress: Progress = _silent, *, dem: str | Path | None = None
+) -> Graph:
     """The walk graph of one or several OSM files (.osm, .osm.gz, .osm.bz2, .osm.pbf), in memory.
 
-    Ways that are in several files are taken from the one that holds most of them. Raises BadGraph for
-    a file that cannot be read or holds nothing to walk on.
+    Ways that are in several files are taken from the one that holds most of them. `dem`: tiles of an
+    elevation model, see geo.elevation. Raises BadGraph for a file that cannot be read or holds nothing
+    to walk on.
     """
     from geo.osm_read import read_extract
 
     if not files:
         raise BadGraph("no OSM file was given; give at least one .osm or .osm.pbf file")
+    model = ElevationModel(Path(dem)) if dem is not None else None
     extracts = []
     for index, file in enumerate(files):
         progress("read", index, len(files))
@@ -58,7 +65,7 @@ def import_osm(files: Sequence[str | Path], progress: Progress = _silent) -> Gra
             raise BadGraph(f"{file} has no way that people may walk; is it an extract with streets?")
         extracts.append(extract)
     progress("read", len(files), len(files))
-    return graph_of(extracts, progress)
+    return graph_of(extracts, progress, model=model)
 
 
 def graph_of(
@@ -67,6 +74,7 @@ def graph_of(
     *,
     keep_nodes: Collection[int] = frozenset(),
     keep_all: bool = False,
+    model: ElevationModel | None = None,
 ) -> Graph:
     """The walk graph of what was read from OSM files.
 
@@ -76,10 +84,10 @@ def graph_of(
     ways = _joined([way for extract in extracts for way in extract.ways])
     position = {ref: place for extract in reversed(extracts) for ref, place in extract.position.items()}
     stops = {ref for extract in extracts for ref in extract.stops}
-    progress("split", 0, 1)
     areas = [area for extract in extracts for area in extract.areas]
     obstacles = [obstacle for extract in extracts for obstacle in extract.obstacles]
-    crossed = cross_areas(ways, areas, obstacles, position, stops)
+    crossed = cross_areas(ways, areas, obstacles, position, stops, partial(progress, "areas"))
+    progress("split", 0, 1)
     ways = crossed.ways
     position.update(crossed.position)
     timetables = [extract.timetables for extract in extracts]
@@ -90,7 +98,8 @@ def graph_of(
         raise BadGraph("the extract has no two connected places that people may walk between")
     stretches = take_stretches(whole, kept)
     progress("split", 1, 1)
-    factors = _factors(extracts, ways, stretches, progress)
+    slopes = climbs(ways, stretches, model)
+    factors = _factors(extracts, ways, stretches, slopes.steep, progress)
     done = mileage(stretches)
     rows = np.arange(len(stretches.way))
     lat, lon = points_at(stretches, done, rows, np.full(len(rows), 0.5))
@@ -99,8 +108,10 @@ def graph_of(
         np.uint64,
     )
     hours, rules, unknown = stretch_rules(ways, stretches, timetables)
-    graph = assemble(ways, stretches, factors, hours, rules, to_cells(cell_ids, h3.cell_to_latlng), {})
-    return replace(graph, meta=_metadata(extracts, crossed, whole, kept, unknown, graph))
+    graph = assemble(
+        ways, stretches, slopes, factors, hours, rules, to_cells(cell_ids, h3.cell_to_latlng), {}
+    )
+    return replace(graph, meta=_metadata(extracts, crossed, whole, kept, unknown, slopes, graph))
 
 
 def _joined(ways: Sequence[WalkableWay]) -> list[WalkableWay]:
@@ -114,7 +125,11 @@ def _joined(ways: Sequence[WalkableWay]) -> list[WalkableWay]:
 
 
 def _factors(
-    extracts: Sequence[Extract], ways: Sequence[WalkableWay], stretches: Stretches, progress: Progress
+    extracts: Sequence[Extract],
+    ways: Sequence[WalkableWay],
+    stretches: Stretches,
+    steepness: F64,
+    progress: Progress,
 ) -> F32:
     factors = np.zeros((len(stretches.way), len(NAMES)), np.float32)
     source = np.array([way.source for way in ways], np.int64)[stretches.way]
@@ -128,7 +143,7 @@ def _factors(
     for extract in extracts:
         rows: I64 = np.flatnonzero(source == extract.index)
         if len(rows):
-            factors[rows] = static_factors(ways, stretches, extract.surroundings, rows, advance)
+            factors[rows] = static_factors(ways, stretches, extract.surroundings, steepness, rows, advance)
     return factors
 
 
@@ -138,6 +153,7 @@ def _metadata(
     whole: Stretches,
     kept: Bools,
     unknown: Mapping[str, int],
+    slopes: Climbs,
     graph: Graph,
 ) -> dict[str, object]:
     directions = np.array([way.forward + way.backward for way in crossed.ways])[whole.way]
@@ -166,5 +182,5 @@ def _metadata(
             "of the file's largest component",
         },
         "static_factors": list(NAMES),
-        "elevation": "flat: OSM extracts carry none; only ways with a measured `incline` have a slope",
+        "elevation": slopes.source,
     }  # fmt: skip

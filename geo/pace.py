@@ -5,6 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from geo.graph import F64
+
 REFERENCE_MPS = 1.35  # on a flat, paved way
 FERRY_MPS = 2.8  # 10 km/h, where the ferry's timetable is not tagged
 STEPS_FACTOR = 2.0  # Fujiyama & Tyler 2010: stairs are walked at about half the level speed
@@ -18,14 +23,15 @@ SURFACE_FACTORS = {
 }  # fmt: skip
 
 
-def tobler_factor(slope: float) -> float:
+def tobler_factor(slope: ArrayLike) -> F64:
     """How much longer a metre takes on `slope` (rise over run, negative downhill) than on the flat.
 
     Tobler, "Three presentations on geographical analysis and modeling", NCGIA report 93-1 (1993):
     speed = 6 km/h × exp(-3.5 |slope + 0.05|).
     """
-    clamped = max(-MAX_SLOPE, min(MAX_SLOPE, slope))
-    return math.exp(3.5 * (abs(clamped + 0.05) - 0.05))
+    clamped = np.clip(np.asarray(slope, np.float64), -MAX_SLOPE, MAX_SLOPE)
+    factor: F64 = np.exp(3.5 * (np.abs(clamped + 0.05) - 0.05))
+    return factor
 
 
 def tagged_slope(tags: Mapping[str, str]) -> float:
@@ -43,11 +49,10 @@ def tagged_slope(tags: Mapping[str, str]) -> float:
     return slope if abs(slope) <= MAX_SLOPE else 0.0
 
 
-def walking_s(length_m: float, tags: Mapping[str, str], road_class: str, slope: float = 0.0) -> float:
-    """Seconds that a stretch of a way with these tags takes; `slope` as for `tobler_factor`."""
+def walking_s(length_m: float, tags: Mapping[str, str], road_class: str, climb: float = 1.0) -> float:
+    """Seconds that a stretch of a way with these tags takes; `climb`: its mean `tobler_factor`."""
     if road_class == "ferry":
         return length_m / FERRY_MPS
     if road_class in ("steps", "escalator"):
         return length_m / REFERENCE_MPS * STEPS_FACTOR  # the slope of stairs is in their factor
-    factor = SURFACE_FACTORS.get(tags.get("surface", ""), 1.0)
-    return length_m / REFERENCE_MPS * factor * tobler_factor(slope)
+    return length_m / REFERENCE_MPS * SURFACE_FACTORS.get(tags.get("surface", ""), 1.0) * climb

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import shapely
+from numpy.typing import ArrayLike
 
 from geo.geodesy import to_local
 from geo.graph import F32, F64, I64
-from geo.pace import tagged_slope
 from geo.stretches import Stretches, WalkableWay, mileage, points_at
 from geo.surroundings import EMITTERS, Surroundings, Tags
 
@@ -153,12 +153,14 @@ def static_factors(
     ways: Sequence[WalkableWay],
     stretches: Stretches,
     surroundings: Surroundings,
+    steepness: F64,
     rows: I64,
     advance: Callable[[int], None] | None = None,
 ) -> F32:
     """The factors (len(rows), S) of the stretches `rows`, in the order of NAMES.
 
-    `advance` is told after each chunk how many stretches are done.
+    `steepness` (L,) is the factor `steep`, see geo.climbs. `advance` is told after each chunk how many
+    stretches are done.
     """
     out = np.zeros((len(rows), len(NAMES)), np.float32)
     per_chunk = max(1, int(CHUNK * len(rows) / max(1.0, float(stretches.length_m[rows].sum()) / SAMPLE_M)))
@@ -166,13 +168,13 @@ def static_factors(
         part = rows[start : start + per_chunk]
         scene = Scene(stretches, part, surroundings)
         chosen = [ways[way] for way in stretches.way[part].tolist()]
-        out[start : start + len(part)] = np.clip(_columns(chosen, scene), 0.0, 1.0)
+        out[start : start + len(part)] = np.clip(_columns(chosen, scene, steepness[part]), 0.0, 1.0)
         if advance is not None:
             advance(len(part))
     return out
 
 
-def _columns(ways: Sequence[WalkableWay], scene: Scene) -> F64:
+def _columns(ways: Sequence[WalkableWay], scene: Scene, steepness: F64) -> F64:
     noise, air = noise_and_air(scene)
     nature, shade = green(scene)
     tagged_unlit = np.array([unlit_by_tags(way.tags) for way in ways])
@@ -182,7 +184,7 @@ def _columns(ways: Sequence[WalkableWay], scene: Scene) -> F64:
     return np.stack(
         [
             noise, air, nature, water(scene), unlit(scene, tagged_unlit, ways), rough, stairs, sights(scene),
-            np.array([steep(tagged_slope(way.tags)) for way in ways]),
+            steepness,
             np.where(roofed, 0.0, unsheltered(scene, shade)),
             np.array([narrow(way.tags, way.road_class) for way in ways]), amenities(scene),
         ],
@@ -300,9 +302,11 @@ def metres(text: str) -> float | None:
     return value if 0.0 < value < 1000.0 else None
 
 
-def steep(slope: float) -> float:
+def steep(slope: ArrayLike) -> F64:
     """0 up to GENTLE_SLOPE, 1 from STEEP_SLOPE on; `slope` is rise over run, uphill or downhill."""
-    return min(1.0, max(0.0, abs(slope) - GENTLE_SLOPE) / (STEEP_SLOPE - GENTLE_SLOPE))
+    above = (np.abs(np.asarray(slope, np.float64)) - GENTLE_SLOPE) / (STEEP_SLOPE - GENTLE_SLOPE)
+    share: F64 = np.clip(above, 0.0, 1.0)
+    return share
 
 
 def covered(tags: Tags) -> bool:

@@ -9,7 +9,7 @@ the way that it belongs to (of a multipolygon: an outer way) and its end nodes.
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -70,8 +70,12 @@ def cross_areas(
     obstacles: Sequence[Obstacle],
     position: Mapping[int, Position],
     stops: Container[int],
+    advance: Callable[[int, int], None] | None = None,
 ) -> Crossed:
-    """`ways` with lines across `areas`. `position`: degrees of the nodes of ways and areas."""
+    """`ways` with lines across `areas`. `position`: degrees of the nodes of ways and areas.
+
+    `advance` is told how many areas are done, and of how many.
+    """
     # overlapping extracts both have an area
     areas = list({(area.way, min(area.rings[0])): area for area in areas}.values())
     crossed = Crossed(list(ways))
@@ -82,7 +86,11 @@ def cross_areas(
     inside = network.junctions_inside(areas, shapes)
     around = _obstacles_in(shapes, obstacles)
     index = {way.way: i for i, way in enumerate(ways)}
-    for area, shape, junctions, hindrances in zip(areas, shapes, inside, around, strict=True):
+    for done, (area, shape, junctions, hindrances) in enumerate(
+        zip(areas, shapes, inside, around, strict=True), 1
+    ):
+        if advance is not None:
+            advance(done, len(areas))
         if not shape.is_valid or (area.way in index and not network.two_way(index[area.way])):
             continue
         place_of = {ref: position[ref] for ring in area.rings for ref in ring}

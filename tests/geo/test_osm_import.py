@@ -203,6 +203,14 @@ def test_progress_reaches_its_end(tmp_path: Path) -> None:
         [write(tmp_path / "a.osm", xml(SQUARE, ROUND))], lambda stage, *done: seen.update({stage: done})
     )
     assert seen == {"read": (1, 1), "split": (1, 1), "factors": (2, 2)}
+    square = {
+        10: ([1, 2, 3, 4, 1], {"highway": "pedestrian", "area": "yes"}),
+        11: ([1, 3], {"highway": "path"}),
+    }
+    import_osm(
+        [write(tmp_path / "b.osm", xml(SQUARE, square))], lambda stage, *done: seen.update({stage: done})
+    )
+    assert seen["areas"] == (1, 1)
 
 
 @cache
