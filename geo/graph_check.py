@@ -6,6 +6,7 @@ import numpy as np
 
 from geo.errors import BadGraph
 from geo.graph import Graph
+from geo.hierarchy import Hierarchy, build_hierarchy
 
 
 def check_graph(graph: Graph, *, deep: bool = True) -> None:
@@ -18,6 +19,23 @@ def check_graph(graph: Graph, *, deep: bool = True) -> None:
         _check_topology(graph)
         _check_shapes(graph)
         _check_values(graph)
+
+
+def check_hierarchy(graph: Graph, hierarchy: Hierarchy, *, deep: bool) -> None:
+    """Raise BadGraph where it is not the graph's; `deep`: unless contracting the nodes gives just this."""
+    arcs, triangles = len(hierarchy.head), len(hierarchy.low_arc)
+    expected = {
+        "rank": graph.node_count, "first_up": graph.node_count + 1, "first_triangle": arcs + 1,
+        "high_arc": triangles, "slot_of_edge": graph.edge_count, "first_edge": 2 * arcs + 1,
+    }  # fmt: skip
+    for name, length in expected.items():
+        found = len(getattr(hierarchy, name))
+        _require(found == length, f"hierarchy_{name} has {found} entries, expected {length}")
+    if deep:
+        ranks = np.asarray(hierarchy.rank)
+        _require(np.array_equal(np.sort(ranks), np.arange(graph.node_count)), "hierarchy_rank is no order")
+        for name, again in build_hierarchy(graph, ranks)._asdict().items():
+            _require(np.array_equal(getattr(hierarchy, name), again), f"hierarchy_{name} is another graph's")
 
 
 def _require(holds: bool | np.bool, what: str) -> None:

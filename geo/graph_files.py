@@ -19,9 +19,10 @@ import numpy as np
 
 from geo.errors import BadGraph
 from geo.graph import Graph, Rule
-from geo.graph_check import check_graph
+from geo.graph_check import check_graph, check_hierarchy
+from geo.hierarchy import Hierarchy
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 METADATA = "metadata.json"
 NAMES = "names.json"
 RULES = "rules.json"
@@ -33,6 +34,9 @@ ARRAYS: dict[str, str] = {
     "hours": "<i4",
     "grid_key": "<i8", "grid_first": "<i8", "grid_edge": "<i4",
 }  # fmt: skip
+HIERARCHY: dict[str, str] = {
+    name: "<i8" if name == "first_triangle" else "<i4" for name in Hierarchy._fields
+}  # in files that begin with hierarchy_
 
 
 def write_graph(directory: Path, graph: Graph) -> Graph:
@@ -75,6 +79,9 @@ def _write_files(directory: Path, graph: Graph) -> None:
         np.save(
             directory / f"{array_name}.npy", np.ascontiguousarray(getattr(graph, array_name), dtype=dtype)
         )
+    for array_name, dtype in HIERARCHY.items():
+        array = np.ascontiguousarray(getattr(graph.hierarchy, array_name), dtype=dtype)
+        np.save(directory / f"hierarchy_{array_name}.npy", array)
     (directory / NAMES).write_text(json.dumps(graph.names, ensure_ascii=False), "utf-8")
     rules = [asdict(rule) for rule in graph.rules]
     (directory / RULES).write_text(json.dumps(rules, ensure_ascii=False), "utf-8")
@@ -111,11 +118,17 @@ def read_graph(directory: Path, *, verify: bool = False) -> Graph:
     fields: dict[str, Any] = arrays
     graph = Graph(**fields, names=tuple(names), rules=_read_rules(directory / RULES), meta=meta)
     check_graph(graph, deep=verify)
+    stored = Hierarchy(
+        *(_read_array(directory / f"hierarchy_{name}.npy", dtype) for name, dtype in HIERARCHY.items())
+    )
+    vars(graph)["hierarchy"] = stored  # as if it had been built
+    check_hierarchy(graph, stored, deep=verify)
     return graph
 
 
 def _file_names() -> list[str]:
-    return [f"{name}.npy" for name in ARRAYS] + [NAMES, RULES]
+    arrays = [*ARRAYS, *(f"hierarchy_{name}" for name in HIERARCHY)]
+    return [f"{name}.npy" for name in arrays] + [NAMES, RULES]
 
 
 def _verify_files(directory: Path, files: Mapping[str, object]) -> None:

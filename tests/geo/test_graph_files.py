@@ -10,8 +10,9 @@ import pytest
 
 from geo.errors import BadGraph
 from geo.graph import Graph, open_graph, save_graph
-from geo.graph_check import check_graph
+from geo.graph_check import check_graph, check_hierarchy
 from geo.graph_files import ARRAYS, FORMAT_VERSION
+from geo.hierarchy import build_hierarchy
 from tests.geo.asciimap import graph_from_ascii
 
 DRAWING = """
@@ -107,7 +108,9 @@ def test_a_flipped_byte_is_found(tmp_path: Path, name: str) -> None:
         open_graph(tmp_path / "g", verify=True)
 
 
-@pytest.mark.parametrize("name", ["tail.npy", "shape_lat.npy", "names.json", "rules.json", "metadata.json"])
+@pytest.mark.parametrize(
+    "name", ["tail.npy", "hierarchy_head.npy", "names.json", "rules.json", "metadata.json"]
+)
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "text"])
 def test_damaged_files_are_refused_without_verify(tmp_path: Path, name: str, damage: str) -> None:
     save_graph(tmp_path / "g", drawn())
@@ -173,3 +176,19 @@ def test_every_broken_invariant_is_named(name: str, place: int, value: float, me
     array[place] = value
     with pytest.raises(BadGraph, match=message):
         check_graph(replace(graph, **{name: array}))
+
+
+def test_the_hierarchy_is_opened_and_compared_with_the_graph(tmp_path: Path) -> None:
+    saved = save_graph(tmp_path / "g", drawn())
+    again = open_graph(tmp_path / "g", verify=True)
+    for name, array in build_hierarchy(drawn())._asdict().items():
+        assert np.array_equal(getattr(again.hierarchy, name), array)
+        assert not getattr(again.hierarchy, name).flags.writeable
+    stored = saved.hierarchy
+    other = build_hierarchy(saved, stored.rank[::-1].copy())
+    with pytest.raises(BadGraph, match="another graph's"):
+        check_hierarchy(saved, stored._replace(slot_of_edge=other.slot_of_edge), deep=True)
+    with pytest.raises(BadGraph, match="no order"):
+        check_hierarchy(saved, stored._replace(rank=np.zeros_like(stored.rank)), deep=True)
+    with pytest.raises(BadGraph, match="hierarchy_slot_of_edge has"):
+        check_hierarchy(saved, stored._replace(slot_of_edge=stored.slot_of_edge[1:]), deep=False)
