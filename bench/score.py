@@ -15,7 +15,18 @@ from bench.graph_run import describe_run
 from bench.session import GraphSession
 from bench.timing import repeated
 from geo.cost_kernels import Routes
-from geo.costs import COLUMN, FACTORS, MAX_WEIGHT, static_costs, weights
+from geo.costs import (
+    COLUMN,
+    DYNAMIC_FACTORS,
+    FACTORS,
+    MAX_WEIGHT,
+    apply_conditions,
+    changed_edges,
+    impedance,
+    static_costs,
+    weights,
+    with_closed,
+)
 from geo.errors import BadInput
 from geo.geodesy import haversine_m
 from geo.graph import F32, F64, I64, Graph
@@ -84,6 +95,7 @@ def run_score(job: ScoreJob, session: GraphSession) -> None:
         ],
         about,
     )
+    _report_costs(job, session, about)
     routes = many_routes(pleasant, job.seed)
     edges = round(len(routes.edges) / _ROUTES, 1)
     costs = static_costs(session.graph)
@@ -93,6 +105,23 @@ def run_score(job: ScoreJob, session: GraphSession) -> None:
         figure = ("routes_per_s", _ROUTES / took.median_s, "1/s")
         session.report([figure], {**about, "tastes": tastes, "edges_per_route": edges,
                                   "core_share": took.core_share})  # fmt: skip
+
+
+def _report_costs(job: ScoreJob, session: GraphSession, about: dict[str, object]) -> None:
+    """What a version of the costs takes: to make, to compare with another, to weigh for one taste."""
+    graph, row = session.graph, weights(job.taste)
+    values = np.zeros((len(graph.cell_h3), len(DYNAMIC_FACTORS)), np.float32)
+    none, one = np.empty(0, np.int32), np.zeros(1, np.int32)
+    calm, shut = (apply_conditions(graph, 1, values, {}, edges, night=False) for edges in (none, one))
+    jobs: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("impedance_ms", lambda: impedance(graph, calm, row)),
+        ("costs_ms", lambda: apply_conditions(graph, 1, values, {}, one, night=False)),
+        ("close_ms", lambda: with_closed(graph, calm, 1, one, closed=True)),
+        ("changed_edges_ms", lambda: changed_edges(calm, shut)),
+    )
+    for metric, run in jobs:
+        took = repeated(run, _REPEATS)
+        session.report([(metric, 1e3 * took.median_s, "ms")], {**about, "core_share": took.core_share})
 
 
 def trade_off(job: ScoreJob, graph: Graph, progress: Callable[[str, int, int], None]) -> list[Change]:

@@ -74,6 +74,7 @@ def test_figures_are_those_of_the_default_taste(monkeypatch: pytest.MonkeyPatch)
     by_name = {figure.metric: figure.value for figure in figures}
     assert {"noise_exposure_change", "green_exposure_change", "length_change"} <= set(by_name)
     assert [figure.about["tastes"] for figure in figures if figure.metric == "routes_per_s"] == [1, 4]
+    assert {"impedance_ms", "costs_ms", "close_ms", "changed_edges_ms"} <= set(by_name)
     assert by_name["length_change"] > 0.0
     curve = {change.scale: change for change in trade_off(JOB, CITY, unseen)}
     assert tuple(curve) == SCALES
