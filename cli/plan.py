@@ -16,6 +16,7 @@ from cli.whole_file import write_whole
 from geo.errors import BadInput, NoRoute
 from geo.graph import Graph, open_graph
 from geo.network import Network
+from geo.opening_hours import closed_edges
 from geo.paths import stretches
 from geo.search import SearchSpace
 from models.closures import Closures, read_closures
@@ -61,8 +62,8 @@ from streams.settings import Settings
 @click.option(
     "--at",
     metavar="TIME",
-    help="ISO time (in this machine's zone unless it names one) or seconds since 1970; at night it is dark. "
-    "[now]",
+    help="ISO time (without an offset: that of the place) or seconds since 1970; it tells how dark it is and "
+    "what is shut, such as parks at night. [now]",
 )
 @click.option(
     "--graph",
@@ -107,7 +108,7 @@ def command(
       flaneur plan --from 55.6761,12.5683 --to 55.6867,12.5700
       flaneur plan --from 55.6761,12.5683 --loop-m 3000 --map walks.html
       flaneur plan --from 55.6761,12.5683 --loop-min 45 --taste green=-1,noise=1 --alternatives 1
-      flaneur plan --from 55.6761,12.5683 --to 55.6867,12.5700 --at 2026-12-01T22:00+01:00
+      flaneur plan --from 55.6761,12.5683 --to 55.6867,12.5700 --at 2026-12-01T22:00
       flaneur plan --from 55.6761,12.5683 --loop-m 3000 --avoid closure.geojson --gpx > walk.gpx
       flaneur plan --from 55.6761,12.5683 --to 55.6867,12.5700 --json | jq '.routes[].flaneur.score'
     """  # fmt: skip
@@ -118,7 +119,7 @@ def command(
     ends = point("--from", start), point("--from", start) if end is None else point("--to", end)
     length_m = amount("--loop-m", loop_m, LENGTHS_M, "metres")
     minutes = amount("--loop-min", loop_min, DURATIONS_MIN, "minutes")
-    when = moment(at, datetime.now().astimezone())
+    when = moment(at, datetime.now().astimezone(), ends[0])
     weights = taste(tastes)
     texts_in(language)  # wrong even where no instructions are asked for
     graph = open_graph(directory or Settings.from_env().graph_path)
@@ -129,7 +130,8 @@ def command(
     else:
         wish = Wish("to", places[0], places[1], None, None, weights)
     closures = _closures(graph, avoid)
-    network = network_at(graph, when.timestamp(), closures.edges)
+    shut = np.union1d(closures.edges, closed_edges(graph, when.timestamp()))
+    network = network_at(graph, when.timestamp(), shut)
     described = _described(network, wish, count, f"from {start} to {end}")
     title = title_of(wish, len(described))
     dark = bool(darkness(*ends[0], when.timestamp()) >= 0.5)

@@ -6,8 +6,10 @@ import math
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from geo.errors import BadInput
+from geo.opening_hours import time_zone_at
 
 LENGTHS_M = 100.0, 100_000.0  # as a route request may have them
 DURATIONS_MIN = 1.0, 1_440.0
@@ -50,8 +52,8 @@ def taste(texts: Iterable[str]) -> dict[str, float]:
     return found
 
 
-def moment(text: str | None, now: datetime) -> datetime:
-    """A time from ISO 8601 (without an offset: in the time zone of `now`) or seconds since the epoch."""
+def moment(text: str | None, now: datetime, place: tuple[float, float]) -> datetime:
+    """A time from ISO 8601 (without an offset: by the clocks of the place) or seconds since the epoch."""
     if text is None:
         return now
     try:
@@ -59,12 +61,13 @@ def moment(text: str | None, now: datetime) -> datetime:
             when = datetime.fromtimestamp(float(text), UTC)
         else:
             when = datetime.fromisoformat(text)
-            when = when if when.tzinfo else when.replace(tzinfo=now.tzinfo)
+            if when.tzinfo is None:
+                when = when.replace(tzinfo=ZoneInfo(time_zone_at(*place)))
         if not 0.0 < when.timestamp() < 1e11:
             raise ValueError
     except (ValueError, OverflowError, OSError):
         raise BadInput(
-            f"--at is {text!r}; it must be a time such as 2026-06-01T22:00+02:00, or seconds since 1970"
+            f"--at is {text!r}; it must be a time such as 2026-06-01T22:00, or seconds since 1970"
         ) from None
     return when
 

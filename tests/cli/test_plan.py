@@ -19,6 +19,7 @@ from geo.graph import open_graph, save_graph
 from geo.osm_import import import_osm
 from geo.polyline import decode6
 from models.closures import read_closures
+from tests.geo.asciimap import graph_from_ascii
 
 OSM = Path(__file__).parents[2] / "data" / "osm"
 CITY_HALL, LAKES, ALTONA = "55.6761,12.5683", "55.6867,12.5700", "53.5500,9.9370"
@@ -176,10 +177,31 @@ def test_taste_changes_the_way_and_not_its_time(plan):
 
 def test_at_night_it_is_dark(plan):
     darkness = []
-    for at in (DAY, NIGHT, "1780349400"):  # the last is the night's, in seconds
+    for at in (DAY, NIGHT, "1780349400", "2026-06-01T23:30"):  # the night's in seconds, and by Danish clocks
         (route,) = routes_of(plan("--to", LAKES, "--json", "--alternatives", "1", "--at", at))
         darkness.append(route["flaneur"]["score"]["dark"]["exposure"])
-    assert darkness[0] == 0.0 < darkness[1] == darkness[2]
+    assert darkness[0] == 0.0 < darkness[1] == darkness[2] == darkness[3]
+
+
+def test_a_park_is_shut_at_night(tmp_path, capsys):
+    drawn, at = graph_from_ascii(
+        """
+        A---B---C---D
+        |           |
+        |           |
+        E-----------F
+        """,
+        metres_per_char=20.0,
+        tags={"BC": {"highway": "footway", "opening_hours": "07:00-22:00"}, "*": {"highway": "residential"}},
+    )
+    save_graph(tmp_path / "graph", drawn)
+    ends = [f"{drawn.node_lat[at[place]]},{drawn.node_lon[at[place]]}" for place in "AD"]
+    lengths = []
+    for hour in ("12:00", "23:00"):
+        question = ["plan", "--graph", str(tmp_path / "graph"), "--from", ends[0], "--to", ends[1], "--json"]
+        assert run([*question, "--at", f"2026-06-03T{hour}", "--alternatives", "1"]) == 0
+        lengths.append(routes_of((0, capsys.readouterr().out, ""))[0]["distance"])
+    assert lengths == [pytest.approx(240, abs=2), pytest.approx(360, abs=2)]
 
 
 def square_around(lat, lon, half_m=60.0):
