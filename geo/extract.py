@@ -10,11 +10,14 @@ import shapely
 
 from geo.foot_access import is_wall, node_stops, way_access
 from geo.stretches import WalkableWay
-from geo.surroundings import Surroundings, area_layers, line_layers, point_layers
+from geo.surroundings import LINE_KEYS, POINT_KEYS, Surroundings, area_layers, line_layers, point_layers
 from geo.timed_access import Timetables, gate_hours, park_hours, way_hours
 from geo.walkable_areas import Obstacle, Position, WalkableArea
 
 Tags = Mapping[str, str]
+# no node and no way without any of these keys is of use
+NODE_KEYS = ("barrier", *POINT_KEYS)
+WAY_KEYS = ("highway", "railway", "public_transport", "man_made", "route", "barrier", *LINE_KEYS)
 Rings = Sequence[tuple[Sequence[int], Sequence[Position]]]
 
 
@@ -103,12 +106,6 @@ class Extract:
         """Keep what people have to walk round; `rings` as for `add_walkable_area`."""
         nodes, places = [list(refs) for refs, _ in rings], [list(places) for _, places in rings]
         self.obstacles.append(Obstacle(nodes, places, solid=True, house="building" in tags))
-
-
-def wants_way(tags: Tags) -> bool:
-    """Whether `Extract.add_way` would keep a way with these tags: most ways are houses."""
-    access = way_access(tags, granted=way_hours(tags).grants)
-    return access.forward or access.backward or bool(line_layers(tags)) or is_wall(tags)
 
 
 def _known_runs(

@@ -12,7 +12,7 @@ import osmium
 import shapely
 
 from geo.errors import BadGraph
-from geo.extract import Extract, wants_way
+from geo.extract import NODE_KEYS, WAY_KEYS, Extract
 from geo.foot_access import is_area, is_obstacle
 from geo.surroundings import AREA_KEYS
 from geo.walkable_areas import Position
@@ -83,11 +83,11 @@ def _read_all(path: Path, extract: Extract, outlines: _Outlines) -> None:
     with osmium.io.Reader(str(path), osmium.osm.NODE) as reader:
         osmium.apply(reader, locate)
     to_wkb = osmium.geom.WKBFactory()
-    tagged_nodes = osmium.filter.EmptyTagFilter()
-    tagged_nodes.enable_for(osmium.osm.NODE)
+    useful_nodes = osmium.filter.KeyFilter(*NODE_KEYS)
+    useful_nodes.enable_for(osmium.osm.NODE)
     processor = osmium.FileProcessor(str(path))
     processor.with_locations(positions)  # type: ignore[arg-type]  # its annotation forgets tables
-    processor.with_areas(osmium.filter.KeyFilter(*AREA_KEYS, *_WALKABLE_KEYS)).with_filter(tagged_nodes)
+    processor.with_areas(osmium.filter.KeyFilter(*AREA_KEYS, *_WALKABLE_KEYS)).with_filter(useful_nodes)
     for item in processor:
         if isinstance(item, osmium.osm.Node):
             if item.location.valid():
@@ -99,13 +99,20 @@ def _read_all(path: Path, extract: Extract, outlines: _Outlines) -> None:
 
 
 def _add_way(extract: Extract, way: Any, outlines: _Outlines) -> None:
+    if way.id not in outlines.tags and not any(key in way.tags for key in WAY_KEYS):
+        return  # most ways are houses
     tags = _tags(way)
     if "highway" in tags or "railway" in tags:
         outlines.tagged.add(way.id)
     else:
         tags = {**outlines.tags.get(way.id, {}), **tags}
-    if wants_way(tags):
-        extract.add_way(way.id, [ref.ref for ref in way.nodes], [_position(ref) for ref in way.nodes], tags)
+    refs: list[int] = []
+    places: list[Position | None] = []
+    for node in way.nodes:
+        refs.append(node.ref)
+        location = node.location
+        places.append((location.lat, location.lon) if location.valid() else None)
+    extract.add_way(way.id, refs, places, tags)
 
 
 def _add_area(extract: Extract, area: Any, outlines: _Outlines, to_wkb: Any) -> None:
@@ -135,8 +142,3 @@ def _rings(area: Any) -> Iterator[list[tuple[list[int], list[Position]]]]:
 
 def _tags(item: Any) -> dict[str, str]:
     return {tag.k: tag.v for tag in item.tags}
-
-
-def _position(ref: Any) -> Position | None:
-    location = ref.location
-    return (location.lat, location.lon) if location.valid() else None

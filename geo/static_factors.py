@@ -41,6 +41,7 @@ MAX_REACH_M = 300.0
 # share of a motorway's emissions by class; 0 for rails (electric in cities)
 EMISSION = dict(zip(EMITTERS, (1.0, 0.9, 0.75, 0.6, 0.4, 0.2, 0.12, 0.05, 0.05, 0.0, 0.0), strict=True))
 AIR_SCALE_M = 60.0  # concentrations fall to background within 150-200 m (Karner et al. 2010)
+GREEN_M = 30.0  # how far greenery is noticed
 AIR_LEAST = 0.01  # below this an emission counts as background
 
 UNLIT_DEFAULT = {
@@ -96,6 +97,7 @@ class Scene:
         self.heading = (ahead[0] - self.x) / norm, (ahead[1] - self.y) / norm
         self._surroundings = surroundings
         self._trees: dict[str, tuple[Any, Any]] = {}
+        self._distances: dict[tuple[str, float], F64] = {}
         self._counts = counts
 
     @cached_property
@@ -114,9 +116,15 @@ class Scene:
     def _to_plane(self, degrees: F64) -> F64:
         return np.stack(to_local(degrees[:, 1], degrees[:, 0], *self._origin), axis=1)
 
-    def distance(self, name: str, reach_m: float, points: Any = None) -> F64:
-        """(K,) metres from each sample (or of `points`) to the nearest of a layer, inf beyond `reach_m`."""
-        points = self.points if points is None else points
+    def distance(self, name: str, reach_m: float) -> F64:
+        """(K,) metres from each sample to the nearest of a layer, inf beyond `reach_m`."""
+        key = name, reach_m
+        if key not in self._distances:
+            self._distances[key] = self.distance_from(self.points, name, reach_m)
+        return self._distances[key]
+
+    def distance_from(self, points: Any, name: str, reach_m: float) -> F64:
+        """(K,) metres from each of `points` (K,) to the nearest of a layer, inf beyond `reach_m`."""
         nearest = np.full(len(points), np.inf)
         _, tree = self.layer(name)
         if len(tree):
@@ -221,9 +229,9 @@ def green(scene: Scene) -> tuple[F64, F64]:
     Greenness: 1 in a wood or park, 0.6 on grass, falling to 0 at 30 m from it; trees within 15 m add
     0.2 each, up to 0.8. Shelter: 0.5 in a wood, up to 0.5 with trees within 10 m.
     """
-    wood, park, grass = (scene.distance(layer, 30.0) for layer in ("wood", "park", "grass"))
+    wood, park, grass = (scene.distance(layer, GREEN_M) for layer in ("wood", "park", "grass"))
     trees = scene.weigh("tree", 15.0)
-    near = np.maximum(1.0 - np.minimum(wood, park) / 30.0, 0.6 * (1.0 - grass / 30.0))
+    near = np.maximum(1.0 - np.minimum(wood, park) / GREEN_M, 0.6 * (1.0 - grass / GREEN_M))
     greenness = np.maximum(np.maximum(near, 0.0), np.minimum(0.8, 0.4 * trees))
     shade = np.maximum(np.where(wood <= 0.0, 0.5, 0.0), np.minimum(0.5, 0.25 * trees))
     return scene.mean(greenness), shade
@@ -250,7 +258,7 @@ def unlit(scene: Scene, tagged: F64, ways: Sequence[WalkableWay]) -> F64:
     """The tag where there is one; else 0.05 near a street lamp (25 m); else the default of the class,
     0.3 more in woods and parks."""
     usual = np.array([UNLIT_DEFAULT.get(way.road_class, UNLIT_ELSEWHERE) for way in ways])
-    inside = np.minimum(scene.distance("wood", 1.0), scene.distance("park", 1.0)) <= 0.0
+    inside = np.minimum(scene.distance("wood", GREEN_M), scene.distance("park", GREEN_M)) <= 0.0
     guess = np.minimum(1.0, usual[scene.owner] + np.where(inside, 0.3, 0.0))
     guess = np.where(scene.distance("lamp", 25.0) <= 25.0, 0.05, guess)
     return np.where(tagged >= 0.0, tagged, scene.mean(guess))
@@ -319,6 +327,6 @@ def unsheltered(scene: Scene, shade: F64) -> F64:
     """1 in the open; 0.2 less beside a building, 0.4 less between two (within 16 m of the way, on
     either side); trees take up to half of the rest."""
     left, right = scene.beside(10.0)
-    walls = (scene.distance("building", 6.0, left) < 6.0).astype(np.float64)
-    walls += scene.distance("building", 6.0, right) < 6.0
+    walls = (scene.distance_from(left, "building", 6.0) < 6.0).astype(np.float64)
+    walls += scene.distance_from(right, "building", 6.0) < 6.0
     return scene.mean((1.0 - 0.2 * walls) * (1.0 - shade))

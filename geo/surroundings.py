@@ -60,7 +60,9 @@ _AMENITIES: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("amenity", "leisure", frozenset({"picnic_table"})),
 )  # fmt: skip
 
-# an area without any of these keys is in no layer
+# a thing without any of these keys is in no layer
+POINT_KEYS = tuple(sorted({key for _, key, _ in _POINTS + _SIGHTS + _AMENITIES}))
+LINE_KEYS = tuple(sorted({key for _, key, _ in _LINES}))
 AREA_KEYS = tuple(sorted({key for _, key, _ in _AREAS + _SIGHTS + _AMENITIES}))
 
 

@@ -23,6 +23,7 @@ from geo.stretches import Stretches, WalkableWay, mileage, points_at
 Tags = Mapping[str, str]
 
 _CLAUSE = re.compile(r"([\w:]+)\s*@\s*(\([^()]*(?:\([^()]*\)[^()]*)*\)|[^;]+)")
+_TIMED = frozenset({"opening_hours", "foot:conditional", "access:conditional"})
 # allowed at some hours: nobody writes so where it is allowed at all others too
 _GRANTS = frozenset({"yes", "designated", "permissive", "public", "official"})
 _ENCLOSED = {
@@ -45,6 +46,9 @@ class TimedAccess:
     grants: bool = False
 
 
+_ALWAYS = TimedAccess()
+
+
 @dataclass(slots=True)
 class Timetables:
     """Rules by where they were found."""
@@ -55,6 +59,8 @@ class Timetables:
 
 def way_hours(tags: Tags) -> TimedAccess:
     """When a way with these tags may be walked."""
+    if _TIMED.isdisjoint(tags):
+        return _ALWAYS
     conditional = _conditional(tags)
     hours = tags.get("opening_hours") if "highway" in tags or "railway" in tags else None
     own = (f"open {hours}",) if hours else ()
@@ -63,8 +69,8 @@ def way_hours(tags: Tags) -> TimedAccess:
 
 def gate_hours(tags: Tags) -> TimedAccess:
     """When a gate or another barrier on a node may be passed; nothing for other nodes."""
-    if tags.get("barrier", "no") == "no":
-        return TimedAccess()
+    if tags.get("barrier", "no") == "no" or _TIMED.isdisjoint(tags):
+        return _ALWAYS
     conditional = _conditional(tags)
     hours = tags.get("opening_hours")
     own = (f"open {hours}",) if hours else ()
@@ -89,7 +95,7 @@ def _conditional(tags: Tags) -> TimedAccess:
     text = tags.get("foot:conditional")
     if text is None:
         if is_allowed_value(tags.get("foot")) or is_forbidden_value(tags.get("foot")):
-            return TimedAccess()  # the more special tag wins
+            return _ALWAYS  # the more special tag wins
         text = tags.get("access:conditional", "")
     clauses = [
         (value, hours.strip().removeprefix("(").removesuffix(")")) for value, hours in _CLAUSE.findall(text)
