@@ -1,6 +1,7 @@
 """The receiving side of edge-conditions: the latest condition of every key, and the costs they make.
 
-Also how dark it is, which no report tells: from the sun's height above each cell.
+Also what no report tells: how dark it is, from the sun's height above each cell, and what is shut by its
+opening hours.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from geo.costs import DYNAMIC_FACTORS, Costs, apply_conditions, scaled
 from geo.graph import F32, F64, Graph
+from geo.opening_hours import Timetable
 from models.condition_places import cells_by_key, edge_of_key
 from models.records import EdgeCondition
 
@@ -26,6 +28,7 @@ class ConditionTable:
     def __init__(self) -> None:
         self._conditions: dict[str, EdgeCondition] = {}
         self._graph: Graph | None = None
+        self._timetable: Timetable | None = None
         self._cells: dict[str, int] = {}
         self._cell_values: F32 = np.zeros((0, len(DYNAMIC_FACTORS)), np.float32)
         self._cell_expires: F64 = np.zeros(0)
@@ -64,8 +67,9 @@ class ConditionTable:
 
         `version` is the caller's number for them, such as the topic's offset.
         """
-        if graph is not self._graph:
+        if graph is not self._graph or self._timetable is None:
             self._bind(graph)
+            self._timetable = Timetable(graph)
         values = self._cell_values.copy()
         values[self._cell_expires <= now_ts] = np.nan
         values[:, _COLUMN["dark"]] = darkness(graph.cell_lat, graph.cell_lon, now_ts)
@@ -82,9 +86,8 @@ class ConditionTable:
                 traffic[edge] = value
         busy = np.fromiter(traffic.keys(), np.int32, len(traffic))
         measured = np.fromiter(traffic.values(), np.float32, len(traffic))
-        return apply_conditions(
-            graph, version, values, {"traffic": (busy, measured)}, np.array(closed, np.int32), night=False
-        )
+        shut = np.union1d(np.array(closed, np.int32), self._timetable.closed_edges(now_ts)).astype(np.int32)
+        return apply_conditions(graph, version, values, {"traffic": (busy, measured)}, shut, night=False)
 
     def _bind(self, graph: Graph) -> None:
         self._graph, self._cells = graph, cells_by_key(graph)

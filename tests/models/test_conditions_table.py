@@ -1,12 +1,13 @@
 """From conditions to costs, and how dark it is."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
 from geo.costs import COLUMN, changed_edges, static_costs
-from geo.graph import edge_id
+from geo.graph import Rule, edge_id
 from models.conditions import ConditionTable, darkness, solar_elevation_deg
 from models.records import EdgeCondition
 from tests.geo.asciimap import graph_from_ascii
@@ -52,6 +53,17 @@ def test_closed_both_ways_until_it_expires():
     assert not table.costs(GRAPH, NOON + 100.0, 2).closed.any()
     assert table.next_expiry(NOON) == NOON + 100.0
     assert table.next_expiry(NOON + 100.0) is None
+
+
+def test_what_has_opening_hours_is_shut_by_the_hour_with_no_report_at_all():
+    hours = np.full(GRAPH.edge_count, -1, np.int32)
+    hours[[0, GRAPH.reverse[0]]] = 0
+    rule = Rule(("open 08:00-20:00",), 55.7, 12.6, "Europe/Copenhagen")
+    table, park = ConditionTable(), replace(GRAPH, hours=hours, rules=(rule,))
+    assert not table.costs(park, NOON, 1).closed.any()
+    night = table.costs(park, NOON + 12 * 3600.0, 2)
+    assert sorted(np.flatnonzero(night.closed)) == sorted([0, int(GRAPH.reverse[0])])
+    assert not table.costs(park, NOON + 24 * 3600.0, 3).closed.any()
 
 
 def test_latest_version_wins_whatever_comes_last():
