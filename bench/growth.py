@@ -28,6 +28,7 @@ from geo.metric import customized, make_metric, updated
 from geo.osm_import import import_osm
 
 PIECES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+FITTED_FROM = 0.2  # of the largest graph: smaller pieces of a city are all border
 PAIRS, CLOSURES = 1_000, 200
 #: nodes of a walk graph; see docs/benchmarks.md for where the numbers come from
 COUNTRY_NODES, PLANET_NODES = 15_000_000, 300_000_000
@@ -77,13 +78,13 @@ def run_growth(job: GrowthJob, session: Reporter) -> None:
     for name, graph in sizes_of(largest, graphs[largest], job.mosaic):
         series.append(measure_size(name, graph, job.seed, session))
         report_size(series[-1], session)
-    exponents = {metric: exponent(series, metric) for metric in FITTED}
-    about: dict[str, object] = {"fitted_on": largest, "sizes": [size.nodes for size in series]}
+    fitted = [size for size in series if size.nodes >= FITTED_FROM * graphs[largest].node_count]
+    exponents = {metric: exponent(fitted, metric) for metric in FITTED}
+    about: dict[str, object] = {"fitted_on": largest, "sizes": [size.nodes for size in fitted]}
     session.report([(f"{metric}_exponent", value, "log/log") for metric, value in exponents.items()], about)
     for what, nodes in (("country", COUNTRY_NODES), ("planet", PLANET_NODES)):
-        session.report(
-            estimates(series[-1], exponents, what, nodes), about | {"nodes": nodes, "from": series[-1].name}
-        )
+        told = {"of": what, "nodes": nodes, "from": series[-1].name}
+        session.report(estimates(series[-1], exponents, what, nodes), about | told)
 
 
 def sizes_of(name: str, graph: Graph, copies: int) -> Iterator[tuple[str, Graph]]:

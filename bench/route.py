@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,19 +20,21 @@ from bench.graph_run import describe_run, graph_job
 from bench.peers.routing import RoutingPeer, run_routing_peer
 from bench.session import GraphSession
 from bench.timing import repeated
+from geo.cost_kernels import Routes
 from geo.costs import Costs, static_costs, with_closed
 from geo.errors import NoRoute, Unavailable
-from geo.graph import F32, Graph
+from geo.graph import F32, F64, Graph
 from geo.metric import Metric, customized, make_metric
+from geo.path_kernels import Places
 from geo.scoring import score_routes
-from geo.search import Path, Place, SearchSpace, shortest_path
+from geo.search import Path, Place, SearchSpace, shortest_path, shortest_paths
 
 PEERS = ("routingkit", "igraph", "valhalla", "graphhopper")
 REPEATS = 5  # times all pairs are asked for
-TASTES = 5
+TASTES, NEW_TASTES = 5, 20
 CLOSED_SHARE = 0.01
-PEER_PAIRS = 1_000
-CHUNK = 500  # pairs that are asked for and scored in one go
+PEER_PAIRS = FEW_PAIRS = 1_000
+LOT = 500  # pairs that are asked for and scored in one call
 
 
 @dataclass(frozen=True)
@@ -52,33 +55,40 @@ def run_route(job: RouteJob, peers: Sequence[RoutingPeer], session: GraphSession
     costs = static_costs(graph)
     searcher = Searcher(graph, costs)
     archetype = customized(graph, make_metric(graph, costs, {}))
-    personal = [make_metric(graph, costs, taste) for taste in tastes]
+    open_metrics = [make_metric(graph, costs, taste) for taste in tastes]
+    personal = [customized(graph, metric) for metric in open_metrics]
     session.progress("asking with the archetype", 0, 1)
     fixed = repeated(lambda: searcher.answer(pairs, [archetype], [{}]), REPEATS)
+    mean_edges = searcher.mean_edges
     session.progress("asking with personal tastes", 0, 1)
-    any_taste = repeated(lambda: searcher.answer(pairs, personal, tastes), REPEATS)
-    metric_s = repeated(lambda: make_metric(graph, costs, tastes[0]), 20)
+    own = repeated(lambda: searcher.answer(pairs, personal, tastes), REPEATS)
+    few = pairs.part(0, FEW_PAIRS)
+    one_by_one = repeated(lambda: searcher.answer_one_by_one(few, archetype), REPEATS)
+    without = repeated(lambda: searcher.answer_one_by_one(few, open_metrics[0]), 1)
+    new = repeated(lambda: searcher.answer_new_taste(few, tastes[0]), NEW_TASTES)
     mismatches, compared = check(job, pairs, tastes, session)
     figures = [
         ("archetype_queries_per_s", len(pairs) / fixed.median_s, "queries/s"),
-        ("personal_queries_per_s", len(pairs) / any_taste.median_s, "queries/s"),
+        ("personal_queries_per_s", len(pairs) / own.median_s, "queries/s"),
         ("cost_mismatches", float(mismatches), "answers"),
+        ("one_by_one_queries_per_s", len(few) / one_by_one.median_s, "queries/s"),
+        ("without_weights_queries_per_s", len(few) / without.median_s, "queries/s"),
+        ("new_taste_first_query_ms", 1e3 * new.median_s, "ms"),
     ]
     about |= {
         "pairs": job.pairs,
         "tastes": TASTES,
         "compared": compared,
         "closed_share": CLOSED_SHARE,
-        "personal_metric_ms": round(1000.0 * metric_s.median_s, 3),
-        "mean_edges": round(searcher.mean_edges),
-        "core_share": min(fixed.core_share, any_taste.core_share),
+        "mean_edges": round(mean_edges),
+        "core_share": min(fixed.core_share, own.core_share),
     }
     session.report(figures, about)
     report_peers(job, pairs, figures, peers, archetype.impedance, about, session)
 
 
 class Searcher:
-    """Asks for pairs in chunks, as a worker does for the walkers whom one piece of news concerns."""
+    """Finds and scores paths under the same costs; `mean_edges` is that of the last paths."""
 
     def __init__(self, graph: Graph, costs: Costs) -> None:
         self.graph = graph
@@ -87,19 +97,45 @@ class Searcher:
         self.mean_edges = 0.0
 
     def answer(self, pairs: Pairs, metrics: Sequence[Metric], tastes: Sequence[Mapping[str, float]]) -> None:
-        """Find and score the paths of all pairs; the n-th chunk with the n-th metric, in turn."""
+        """The paths of all pairs and their scores, many in one call, as for walkers whom the same news
+        concerns; the n-th lot is asked for with the n-th metric, in turn."""
         edges = 0
-        for number, begin in enumerate(range(0, len(pairs), CHUNK)):
+        for number, begin in enumerate(range(0, len(pairs), LOT)):
             metric, taste = metrics[number % len(metrics)], tastes[number % len(metrics)]
-            paths = self.paths(metric, pairs.part(begin, begin + CHUNK))
-            found = [path for path in paths if path is not None]
-            score_routes(self.graph, self.costs, found, [taste])
-            edges += sum(len(path.edges) for path in found)
+            routes, _ = self._routes(metric, pairs.part(begin, begin + LOT))
+            score_routes(self.graph, self.costs, routes, [taste])
+            edges += len(routes.edges)
         self.mean_edges = edges / len(pairs)
 
+    def answer_one_by_one(self, pairs: Pairs, metric: Metric) -> None:
+        """The same, each path and its score asked for from Python on its own."""
+        for path in self.paths_one_by_one(metric, pairs):
+            if path is not None:
+                score_routes(self.graph, self.costs, [path], [{}])
+
+    def answer_new_taste(self, pairs: Pairs, taste: Mapping[str, float]) -> None:
+        """One path and its score for a taste that nobody had before."""
+        metric = customized(self.graph, make_metric(self.graph, self.costs, taste))
+        self.answer(pairs.part(0, 1), [metric], [taste])
+
     def paths(self, metric: Metric, pairs: Pairs) -> list[Path | None]:
-        """A path for each pair, None where there is no way."""
+        """A path for each pair, None where there is no way; all in one call."""
+        routes, impedance = self._routes(metric, pairs)
+        ends = zip(routes.start_fraction.tolist(), routes.end_fraction.tolist(), strict=True)
+        parts = np.split(routes.edges, routes.first[1:-1])
+        return [
+            Path(edges, *fractions, np.nan, np.nan, cost) if len(edges) else None
+            for edges, fractions, cost in zip(parts, ends, impedance.tolist(), strict=True)
+        ]
+
+    def paths_one_by_one(self, metric: Metric, pairs: Pairs) -> list[Path | None]:
+        """The same, a call each."""
         return [self._path(metric, start, end) for start, end in pairs]
+
+    def _routes(self, metric: Metric, pairs: Pairs) -> tuple[Routes, F64]:
+        starts = Places(pairs.start_edge, pairs.start_fraction)
+        ends = Places(pairs.end_edge, pairs.end_fraction)
+        return shortest_paths(self.graph, metric, starts, ends, self.space)
 
     def _path(self, metric: Metric, start: Place, end: Place) -> Path | None:
         try:
@@ -114,21 +150,19 @@ def check(
     """(mismatches, answers compared): both searches, for every taste, with all edges open and 1 % closed."""
     graph = session.graph
     searcher = Searcher(graph, static_costs(graph))
-    total, wrong, compared = 2 * len(tastes) * len(pairs), 0, 0
-    for closed in (False, True):
-        costs = searcher.costs
-        if closed:
-            costs = with_closed(graph, costs, 1, random_closures(graph, CLOSED_SHARE, job.seed), True)
+    total, wrong, done_before = 2 * len(tastes) * len(pairs), 0, 0
+    shut = random_closures(graph, CLOSED_SHARE, job.seed)
+    for costs in (searcher.costs, with_closed(graph, searcher.costs, 1, shut, True)):
         for taste in tastes:
             metric = make_metric(graph, costs, taste)
-            with_weights = customized(graph, metric)
-            wrong += count_mismatches(
-                graph, metric.impedance, pairs,
-                [lambda some, m=m: searcher.paths(m, some) for m in (metric, with_weights)],  # type: ignore[misc]
-                lambda done, before=compared // 2: session.progress("against Dijkstra", before + done, total),  # type: ignore[misc]
-            )  # fmt: skip
-            compared += 2 * len(pairs)
-    return wrong, compared
+            climbed = partial(searcher.paths, customized(graph, metric))
+            expanded = partial(searcher.paths_one_by_one, metric)
+            for begin in range(0, len(pairs), LOT):
+                some = pairs.part(begin, begin + LOT)
+                wrong += count_mismatches(graph, metric.impedance, some, [climbed, expanded])
+                session.progress("against Dijkstra", done_before + begin, total)
+            done_before += len(pairs)
+    return wrong, 2 * total
 
 
 def report_peers(

@@ -2,8 +2,8 @@
 
 The job is a JSON object: `folder` for whatever the peer builds, and what it needs of `extract` (the OSM
 file), `graph` (tail, head, lat, lon, weight_ms), `node_pairs`, `place_pairs` (lat, lon, lat, lon), `closures`
-and `rains` (lists of edges), `loops` (lengths_m, starts, tries). `bench.peers.routing_meter` reads it in
-Python, the class in `graphhopper/` in Java.
+and `rains` (lists of edges), `loops` (lengths_m, starts, tries), and how many `seconds` to measure.
+`bench.peers.routing_meter` reads it in Python, the class in `graphhopper/` in Java.
 """
 
 from __future__ import annotations
