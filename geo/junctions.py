@@ -149,7 +149,8 @@ class Junctions:
         straightest = min(abs(other.angle) for other in others)
         if abs(angle) < SLIGHT_DEG and straightest > abs(angle) + STRAIGHT_DEG:
             return True
-        rank, stays = _RANK[self.classes[i]], self.names[i] == self.names[i - 1] >= 0
+        rank = _RANK[self.classes[i]]
+        stays = self.names[i] == self.names[i - 1] >= 0 and rank == _RANK[self.classes[i - 1]]
         return stays and straightest > AHEAD_DEG and all(other.rank < rank for other in others)
 
 

@@ -371,3 +371,157 @@ def _distance_m(point, a, b):
 def test_the_whole_path_may_be_one_edge():
     path = path_over(CITY, [7], 0.25, 0.5)
     assert [s.maneuver for s in leg_of(CITY, path).steps] == ["depart", "arrive"]
+
+
+FOOTWAY = {"highway": "footway"}
+
+
+def test_a_short_dead_end_is_no_way_on():
+    map = """
+        A---------B-S
+                  |
+                  |
+                  C
+    """
+    assert told(map, "ABC", metres_per_char=8.0) == []  # 16 m
+    assert told(map, "ABC", metres_per_char=12.0) == [("turn", "right", "")]
+
+
+def test_the_lines_of_a_square_do_not_compete():
+    map = """
+                               C
+        A---------B
+                               D
+    """
+    square = {"highway": "pedestrian"}
+    assert told(map, "ABC", tags={"CBD": square}) == []
+    assert told(map, "ABC", tags={"BC": square, "BD": square}) == [("fork", "slight left", "")]
+
+
+def test_another_street_does_not_compete_with_the_one_that_goes_on():
+    map = """
+                               C
+        A---------B
+                               D
+    """
+    assert told(map, "ABC", tags={"ABC": street("Main"), "BD": street("Other")}) == []
+    assert told(map, "ABC", tags={"AB": street("Main"), "BC": street("Main"), "BD": street("Main")}) == [
+        ("fork", "slight left", "Main")
+    ]
+
+
+def test_a_slight_bend_is_told_only_where_something_leads_on_straighter():
+    map = """
+                  E
+                  |
+        A---------B---------D
+                  |
+                  F
+
+                        C
+    """
+    assert told(map, "ABC", tags={"BC": FOOTWAY}) == [("turn", "slight right", "")]
+    without_ahead = map.replace("B---------D", "B          ")
+    assert told(without_ahead, "ABC", tags={"BC": FOOTWAY}) == []
+
+
+def test_a_street_that_turns_takes_its_walkers_along_past_a_path():
+    map = """
+                  F
+                  |
+        A---------B
+                  |
+                  |
+                  C
+    """
+    tags = {"ABC": street("Bent"), "BF": FOOTWAY}
+    assert told(map, "ABC", tags=tags) == []
+    tags["BF"] = street("Other")
+    assert told(map, "ABC", tags=tags) == [("end of road", "right", "Bent")]
+
+
+def test_two_ways_on_one_side_are_no_end_of_the_road():
+    map = """
+        A---------B
+                  |
+                  |
+                  C D
+    """
+    assert told(map, "ABC", tags={"BD": FOOTWAY}) == [("turn", "right", "")]
+
+
+def test_who_changes_the_side_of_a_street_is_told_only_if_it_is_another_one():
+    map = """
+        A---------B---------E
+        F---------C---------D
+    """
+    tags = {"AB": street("Main"), "BE": FOOTWAY, "BC": FOOTWAY, "CD": street("Main"), "FC": FOOTWAY}
+    assert told(map, "ABCD", tags=tags, metres_per_char=20.0) == []
+    tags["CD"] = street("Other")
+    assert told(map, "ABCD", tags=tags, metres_per_char=20.0) == [
+        ("turn", "right", ""),
+        ("end of road", "left", "Other"),
+    ]
+
+
+def test_stairs_right_at_the_start_are_told():
+    map = "A---------B----C---------D"
+    assert told(map, "ABCD", tags={"BC": {"highway": "steps"}}, start=0.95) == [("continue", "straight", "")]
+
+
+def test_a_turn_in_the_last_metres_is_left_to_the_eye():
+    assert told(CROSSROADS, "WXN", tags=BOTH, end=0.2) == []
+    assert told(CROSSROADS, "WXN", tags=BOTH, end=0.4) == [("turn", "left", "Cross Street")]
+
+
+def test_two_turns_to_the_right_are_not_one_to_the_left():
+    map = """
+        A---------B------E
+    D             |
+                  C------F
+    """
+    # C lies 10 m below B, and D a little higher than C: a turn of 187 degrees
+    tags = {"CD": FOOTWAY, "*": FOOTWAY}
+    assert told(map, "ABCD", tags=tags, metres_per_char=5.0) == [("turn", "sharp right", "")]
+
+
+def test_a_flight_of_turns_is_more_than_one_maneuver():
+    map = """
+        A---------B          F
+                  CD         G
+                   EH        K
+                  P IJ-------L
+                   Q
+    """
+    ways = ("BC", "CD", "DE", "EH", "HI", "IJ", "BF", "CP", "DG", "EQ", "HK")
+    graph, at = graph_from_ascii(map, tags=dict.fromkeys(ways, FOOTWAY), metres_per_char=12.0)
+    steps = leg_of(graph, walk(graph, at, "ABCDEHIJL")).steps
+    # the first four corners are a way straight on in small steps; the fifth is too far from the first
+    assert [(step.maneuver, step.first_edge) for step in steps] == [("depart", 0), ("turn", 5), ("arrive", 8)]
+
+
+def test_a_few_metres_of_a_street_are_not_worth_its_name():
+    map = "A---------B--C---------D"
+    tags = {"AB": street("First"), "BC": street("Bridge"), "CD": street("Second")}
+    assert told(map, "ABCD", tags=tags, metres_per_char=8.0) == [("new name", "straight", "Second")]
+    assert told(map, "ABCD", tags=tags, metres_per_char=12.0) == [
+        ("new name", "straight", "Bridge"),
+        ("new name", "straight", "Second"),
+    ]
+
+
+@pytest.mark.parametrize(("metres_per_char", "count"), [(6.0, 0), (10.0, 1)])
+def test_leaving_a_street_straight_on_is_told_if_it_is_for_long(metres_per_char, count):
+    map = """
+        A---------B---------E
+        F---------C---------D
+    """
+    tags = {"AB": street("Main"), "BC": FOOTWAY, "*": FOOTWAY}
+    found = told(map, "ABCD", tags=tags, metres_per_char=metres_per_char)
+    assert found == [("continue", "straight", "")] * count
+
+
+def test_the_ends_of_a_line_look_the_other_way():
+    line = path_line(CITY, wander(CITY, np.random.default_rng(0), 10))
+    assert line.before_deg[0] == line.after_deg[0]
+    assert line.after_deg[-1] == line.before_deg[-1]

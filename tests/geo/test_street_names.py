@@ -54,6 +54,16 @@ def test_the_nearer_street_names_a_path_between_two():
     assert names(MAP, "DEF", tags) == ["Main", "Main"]  # a yard is no street to know a path by
 
 
+def test_a_path_beside_one_street_and_then_another_has_neither_name():
+    map = """
+        A----B      C----E
+        D----------------F
+    """
+    first, second = {**MAIN, "name": "First"}, {**MAIN, "name": "Second"}
+    assert names(map, "DF", {"AB": first, "CE": second}) == [""]
+    assert names(map, "DF", {"AB": first, "CE": first}) == ["First"]
+
+
 def test_own_names_stay():
     tags = {"ABC": MAIN, "DEF": {"highway": "footway", "name": "Poets' Walk"}}
     assert names(MAP, "DEF", tags) == ["Poets' Walk", "Poets' Walk"]
@@ -72,6 +82,7 @@ def test_a_bit_between_two_stretches_of_a_street_belongs_to_it_if_it_is_short(me
 def test_a_street_that_is_only_crossed_keeps_its_name_if_it_is_long():
     tags = {"AB": MAIN, "BC": {"highway": "residential", "name": "Side"}, "CD": MAIN}
     assert names("A---------B----C---------D", "ABCD", tags, metres_per_char=3.0) == ["Main"] * 3
+    assert names("A---------B----C---------D", "ABCD", tags, metres_per_char=6.0) == ["Main", "Side", "Main"]
     assert names("A---------B----C---------D", "ABCD", tags) == ["Main", "Side", "Main"]
 
 

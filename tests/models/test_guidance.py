@@ -166,6 +166,13 @@ def test_a_long_step_is_announced_at_once_some_way_before_and_in_sight():
     ]
 
 
+def test_what_leads_straight_on_is_announced_in_sight_only():
+    depart, turn, arrive = steps_of(200.0, 100.0)
+    steps = [depart, replace(turn, maneuver="new name", modifier="straight"), arrive]
+    found = announcements(texts_in("en"), steps, ["Do 0", "Do 1", "Do 2"])
+    assert [words.text for words in found[0]] == ["Do 0", "Do 1"]
+
+
 def test_a_short_step_has_one_announcement_and_is_told_with_the_one_before():
     assert said(100.0, 30.0, 100.0) == [
         [("Do 0", 100.0), ("Do 1, then do 2", 20.0)],
