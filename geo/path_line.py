@@ -19,7 +19,7 @@ LOOK_M = 10.0  # how far a walker looks to tell a direction: shorter bends are h
 class PathLine:
     """The n points of a path of k edges; a path of 0 m is one point."""
 
-    lat: F64  # (n,) degrees, no point twice in a row
+    lat: F64  # (n,) degrees, no point twice in a row when written with six decimals
     lon: F64  # (n,)
     at: I64  # (k+1,) point at which each edge begins, and the last point
     along_m: F64  # (n,) from the start
@@ -42,7 +42,8 @@ def path_line(graph: Graph, path: Path) -> PathLine:
     """The path's line, with its ends trimmed."""
     lat, lon, begins = _points(graph, path)
     fresh = np.ones(len(lat), np.bool_)
-    fresh[1:] = (lat[1:] != lat[:-1]) | (lon[1:] != lon[:-1])
+    micro_lat, micro_lon = np.rint(lat * 1e6), np.rint(lon * 1e6)
+    fresh[1:] = (np.diff(micro_lat) != 0.0) | (np.diff(micro_lon) != 0.0)
     at = (np.cumsum(fresh) - 1)[begins]
     lat, lon = lat[fresh], lon[fresh]
     x, y = to_local(lat, lon, float(lat[0]), float(lon[0]))

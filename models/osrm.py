@@ -152,8 +152,11 @@ def _steps(graph: Graph, path: Path, leg: Leg, form: _Form, is_last: bool) -> li
             },
             "intersections": around[k],
             "voiceInstructions": [
-                {"distanceAlongGeometry": round(words.before_m, 1), "announcement": words.text,
-                 "ssmlAnnouncement": words.ssml}
+                {
+                    "distanceAlongGeometry": min(round(words.before_m, 1), distance[k]),
+                    "announcement": words.text,
+                    "ssmlAnnouncement": words.ssml,
+                }
                 for words in said[k]
             ],
             "bannerInstructions": _banners(graph, leg.steps, told, k, distance[k]),
