@@ -1,5 +1,6 @@
 """Cities that several tests of this folder look at, each imported once."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,4 +12,21 @@ OSM = Path(__file__).parents[2] / "data" / "osm"
 
 @pytest.fixture(scope="session")
 def copenhagen():
-    return import_osm(sorted((OSM / "copenhagen").glob("*.osm.pbf")))
+    return city("copenhagen")
+
+
+@pytest.fixture(scope="session")
+def porto():
+    return city("porto-centre")
+
+
+@cache
+def city(name):
+    """The graph of the extract in data/osm/NAME."""
+    return import_osm(sorted((OSM / name).glob("*.osm.pbf")))
+
+
+@pytest.fixture(scope="session")
+def city_named():
+    """Any city of data/osm by its name, each imported once."""
+    return city

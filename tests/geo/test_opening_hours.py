@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,12 +14,10 @@ from geo.costs import DYNAMIC_FACTORS, apply_conditions
 from geo.errors import BadGraph, BadInput
 from geo.graph import Graph, Rule, edge_id, open_graph, save_graph
 from geo.opening_hours import Timetable, closed_edges, time_zone_at
-from geo.osm_import import import_osm
 from geo.timed_access import gate_hours, park_hours, way_hours
 from tests.geo.asciimap import graph_from_ascii
 
 Tags = dict[str, str]
-PORTO = Path(__file__).parents[2] / "data" / "osm" / "porto-centre" / "porto.osm.pbf"
 
 
 def at(text: str, zone: str = "Europe/Helsinki") -> float:
@@ -242,13 +239,8 @@ def test_a_rule_that_cannot_be_evaluated_is_refused(rule: Rule, message: str) ->
         Timetable(replace(graph, rules=(rule,)))
 
 
-@cache
-def porto() -> Graph:
-    return import_osm([PORTO])
-
-
-def test_a_real_park_in_porto_shuts_at_night() -> None:
-    graph = porto()
+def test_a_real_park_in_porto_shuts_at_night(porto: Graph) -> None:
+    graph = porto
     night = closed_edges(graph, at("2026-06-03 22:00", "Europe/Lisbon"))
     assert len(night) > 20
     assert len(closed_edges(graph, at("2026-06-03 20:59", "Europe/Lisbon"))) == 0

@@ -1,9 +1,8 @@
-"""OSM files in, graphs out: formats, orders, multipolygons, overlaps, crumbs, and three real cities."""
+"""OSM files in, graphs out: formats, orders, multipolygons, overlaps and crumbs."""
 
 import bz2
 import gzip
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -213,35 +212,8 @@ def test_progress_reaches_its_end(tmp_path: Path) -> None:
     assert seen["areas"] == (1, 1)
 
 
-@cache
-def city(name: str) -> Graph:
-    (file,) = (OSM / name).glob("*.osm.pbf")
-    return import_osm([file])
-
-
-@pytest.mark.parametrize(
-    ("name", "nodes", "edges", "length_km"),
-    [("altona", 838, 2178, 28.1), ("copenhagen", 7778, 22826, 786.4), ("porto-centre", 6845, 23700, 370.6)],
-)
-def test_the_bundled_cities(name: str, nodes: int, edges: int, length_km: float) -> None:
-    graph = city(name)
-    check_graph(graph)
-    counts = _counts(graph)
-    assert (graph.node_count, graph.edge_count) == (nodes, edges)
-    assert counts["length_km"] == length_km
-    assert counts["components"] == 1
-    # walking pace is honest: nowhere faster than the reference, on stairs half of it
-    pace = graph.length_m / graph.duration_s
-    on_foot = graph.road_class != ROAD_CLASSES.index("ferry")
-    assert pace[on_foot].max() <= 1.351
-    assert np.allclose(pace[graph.road_class == ROAD_CLASSES.index("steps")], 1.35 / 2, rtol=1e-4)
-    # edges do not span ways: every pair (way, from, to) is one edge
-    ids = {edge_id(graph, e) for e in range(graph.edge_count)}
-    assert len(ids) == graph.edge_count
-
-
 def test_the_cell_of_an_edge_is_where_its_middle_is() -> None:
-    graph = city("altona")
+    graph = import_osm([OSM / "altona" / "altona.osm.pbf"])
     for edge in range(0, graph.edge_count, 97):
         first, last = graph.shape_first[edge], graph.shape_first[edge + 1] - 1
         cell = graph.cell[edge]
