@@ -22,7 +22,7 @@ _IMPORTER = (
     *("extract.py", "osm_import.py", "osm_read.py", "stretches.py", "graph.py", "graph_build.py"),
     *("graph_check.py", "graph_files.py", "geodesy.py", "foot_access.py", "pace.py", "static_factors.py"),
     *("surroundings.py", "grid.py", "costs.py", "walkable_areas.py", "visibility.py", "timed_access.py"),
-    *("opening_hours.py", "elevation.py", "climbs.py"),
+    *("opening_hours.py", "elevation.py", "climbs.py", "ring_corners.py"),
 )
 
 

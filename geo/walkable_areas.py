@@ -20,6 +20,7 @@ import shapely
 from geo.foot_access import level_of
 from geo.geodesy import to_local
 from geo.graph import F64
+from geo.ring_corners import neighbours_of, turns_of
 from geo.stretches import WalkableWay
 from geo.visibility import TOUCH_M, OpenSpace, crossing_lines
 
@@ -220,14 +221,14 @@ def _lines_across(
     walls, blocked = _walls(area, polygon, hindrances, xy)
     if blocked is not None:
         doors = [ref for ref in doors if not shapely.intersects(blocked, shapely.Point(xy[ref]))]
-    turns = _turns([*area.rings], xy, hole=False) + _turns(walls, xy, hole=True)
+    turns = turns_of([*area.rings], xy, hole=False) + turns_of(walls, xy, hole=True)
     corners = sorted((turn for turn in turns if turn.bend_m > 0), key=lambda turn: -turn.bend_m)
     chosen = list(dict.fromkeys([*doors, *(turn.ref for turn in corners[:MAX_CORNERS])]))
     if len(doors) < 2:
         return []
     space = OpenSpace(
         polygon, blocked, np.array([xy[ref] for ref in chosen]),
-        np.isin(np.array(chosen), np.array(doors)), *_neighbours(chosen, turns),
+        np.isin(np.array(chosen), np.array(doors)), *neighbours_of(chosen, turns),
     )  # fmt: skip
     point = {ref: i for i, ref in enumerate(chosen)}
     return [[chosen[a], chosen[b]] for a, b in crossing_lines(space, list(network.pieces(point)))]
@@ -295,50 +296,3 @@ def _walls(
             rings += obstacle.rings
             shapes.append(shape)
     return rings, shapely.union_all(shapes) if shapes else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """A node of a ring that has free space on its left; `bend_m` > 0 where it is a corner to go round."""
-
-    ref: int
-    bend_m: float
-    before: F64
-    after: F64
-
-
-def _turns(rings: Sequence[Sequence[int]], xy: Mapping[int, F64], *, hole: bool) -> list[_Turn]:
-    """All nodes of `rings`; the first of an area is its outline, all of an obstacle are holes."""
-    turns = []
-    for number, ring in enumerate(rings):
-        nodes = [ref for ref, following in pairwise(ring) if ref != following]
-        if ring[0] != ring[-1]:
-            nodes.append(ring[-1])
-            turns += [_Turn(ref, 1.0, *_NOWHERE) for ref in nodes]
-            continue
-        points = np.array([xy[ref] for ref in nodes])
-        x, y = points.T
-        left = float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) > 0
-        if left == (hole or number > 0):
-            nodes.reverse()
-            points = points[::-1]
-        before, after = np.roll(points, 1, axis=0), np.roll(points, -1, axis=0)
-        span = after - before
-        side = span[:, 0] * (points - before)[:, 1] - span[:, 1] * (points - before)[:, 0]
-        bend = side / np.maximum(np.hypot(*span.T), 1e-9)
-        turns += [_Turn(ref, float(m), b, a) for ref, m, b, a in zip(nodes, bend, before, after, strict=True)]
-    return turns
-
-
-_NOWHERE = (np.full(2, np.nan), np.full(2, np.nan))
-
-
-def _neighbours(chosen: Sequence[int], turns: Sequence[_Turn]) -> tuple[F64, F64]:
-    """The neighbours (V, 2) of the chosen nodes on their ring; NaN for those on none or several."""
-    of: dict[int, list[_Turn]] = {}
-    for turn in turns:
-        of.setdefault(turn.ref, []).append(turn)
-    pairs = [
-        (of[ref][0].before, of[ref][0].after) if len(of.get(ref, ())) == 1 else _NOWHERE for ref in chosen
-    ]
-    return np.array([before for before, _ in pairs]), np.array([after for _, after in pairs])
