@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from geo.graph import F64, I32, Graph
+from geo.ground_kernels import cut_spurs, twice
 from geo.metric import Metric
 from geo.search import Path, Place, first_piece_cost, measured
 
@@ -55,23 +55,9 @@ def without_spurs(
     graph: Graph, metric: Metric, edges: I32, start_fraction: float, end_fraction: float
 ) -> Path:
     """The path without any stretch that is walked and at once walked back."""
-    inner = np.empty(max(0, len(edges) - 2), np.int32)
-    kept = inner[: _cancel(edges[1:-1], graph.reverse, inner)]
-    route = [int(edges[0]), *kept.tolist()] + ([int(edges[-1])] if len(edges) > 1 else [])
-    start, end = start_fraction, end_fraction
-    while len(route) > 1:
-        if route[1] == graph.reverse[route[0]]:  # set out the other way at once
-            if len(route) == 2 and end < 1.0 - start:
-                route, end = route[:1], 1.0 - end
-                break
-            start = 1.0 - start
-            del route[0]
-        elif route[-1] == graph.reverse[route[-2]]:  # stop on the way out
-            end = 1.0 - end
-            del route[-1]
-        else:
-            break
-    return path_of(graph, metric, np.array(route, np.int32), start, end)
+    route = edges.copy()
+    begin, stop, start, end = cut_spurs(route, len(route), start_fraction, end_fraction, graph.reverse)
+    return path_of(graph, metric, route[begin:stop], start, end)
 
 
 def stretches(graph: Graph, edges: I32) -> I32:
@@ -96,46 +82,12 @@ def shares(path: Path) -> F64:
 
 def walked_twice_m(graph: Graph, path: Path) -> float:
     """Metres of a path on ground that it has walked before, in whichever direction."""
-    return max(0.0, path.length_m - _ground_m(graph, path))
+    stamp = np.zeros(graph.edge_count, np.int32)
+    start, end = path.start_fraction, path.end_fraction
+    return float(twice(path.edges, start, end, graph.reverse, graph.length_m, stamp, 1))
 
 
 def shared_m(graph: Graph, path: Path, other: Path) -> float:
     """Metres of `path` on stretches that `other` walks too."""
     common = np.isin(stretches(graph, path.edges), stretches(graph, other.edges))
     return float((shares(path) * graph.length_m[path.edges])[common].sum())
-
-
-def _ground_m(graph: Graph, path: Path) -> float:
-    """Metres of distinct ground. Only the two ends can walk a part of a stretch."""
-    ids = stretches(graph, path.edges)
-    whole = np.unique(ids[1:-1])
-    ground = float(graph.length_m[whole].sum())
-    spans: dict[int, list[tuple[float, float]]] = {}
-    pieces = [(path.edges[0], path.start_fraction, 1.0), (path.edges[-1], 0.0, path.end_fraction)]
-    if len(path.edges) == 1:
-        pieces = [(path.edges[0], path.start_fraction, path.end_fraction)]
-    for edge, begin, end in pieces:
-        stretch = int(stretches(graph, np.array([edge], np.int32))[0])
-        span = (begin, end) if edge == stretch else (1.0 - end, 1.0 - begin)
-        spans.setdefault(stretch, []).append(span)
-    for stretch, parts in spans.items():
-        if stretch in whole:
-            continue
-        covered = sum(end - begin for begin, end in parts)
-        if len(parts) == 2:
-            covered -= max(0.0, min(parts[0][1], parts[1][1]) - max(parts[0][0], parts[1][0]))
-        ground += covered * float(graph.length_m[stretch])
-    return ground
-
-
-@njit(cache=True)
-def _cancel(edges, reverse, out):  # type: ignore[no-untyped-def]
-    """Write the edges without those that are walked back at once; how many are left."""
-    count = 0
-    for e in edges:
-        if count > 0 and out[count - 1] == reverse[e] and reverse[e] >= 0:
-            count -= 1
-        else:
-            out[count] = e
-            count += 1
-    return count
