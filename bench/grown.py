@@ -127,6 +127,8 @@ def _arranged(
         "first_out": np.searchsorted(tail[order], np.arange(count + 1)).astype(np.int32),
         "component": np.zeros(len(order), np.int32),
         "shape_first": np.zeros(len(order) + 1, np.int64),
+        **{name: getattr(graph, name)[:0] for name in ("shape_lat", "shape_lon", "grid_key", "grid_edge")},
+        "grid_first": np.zeros(1, np.int64),
     }
     return replace(graph, **arrays)
 

@@ -47,7 +47,7 @@ class RouteJob:
 
 
 def run_route(job: RouteJob, peers: Sequence[RoutingPeer], session: GraphSession) -> None:
-    """Measure, check, let the peers measure, and report."""
+    """Measure, let the peers measure at once, then check; report each as soon as it is there."""
     graph = session.graph
     about = describe_run(session, job.seed)
     pairs = random_pairs(graph, job.pairs, job.seed)
@@ -66,11 +66,9 @@ def run_route(job: RouteJob, peers: Sequence[RoutingPeer], session: GraphSession
     one_by_one = repeated(lambda: searcher.answer_one_by_one(few, archetype), REPEATS)
     without = repeated(lambda: searcher.answer_one_by_one(few, open_metrics[0]), 1)
     new = repeated(lambda: searcher.answer_new_taste(few, tastes[0]), NEW_TASTES)
-    mismatches, compared = check(job, pairs, tastes, session)
     figures = [
         ("archetype_queries_per_s", len(pairs) / fixed.median_s, "queries/s"),
         ("personal_queries_per_s", len(pairs) / own.median_s, "queries/s"),
-        ("cost_mismatches", float(mismatches), "answers"),
         ("one_by_one_queries_per_s", len(few) / one_by_one.median_s, "queries/s"),
         ("without_weights_queries_per_s", len(few) / without.median_s, "queries/s"),
         ("new_taste_first_query_ms", 1e3 * new.median_s, "ms"),
@@ -78,13 +76,14 @@ def run_route(job: RouteJob, peers: Sequence[RoutingPeer], session: GraphSession
     about |= {
         "pairs": job.pairs,
         "tastes": TASTES,
-        "compared": compared,
-        "closed_share": CLOSED_SHARE,
         "mean_edges": round(mean_edges),
         "core_share": min(fixed.core_share, own.core_share),
     }
     session.report(figures, about)
     report_peers(job, pairs, figures, peers, archetype.impedance, about, session)
+    mismatches, compared = check(job, pairs, tastes, session)
+    checked = {"compared": compared, "closed_share": CLOSED_SHARE}
+    session.report([("cost_mismatches", float(mismatches), "answers")], about | checked)
 
 
 class Searcher:
