@@ -13,13 +13,15 @@ import numpy as np
 
 from geo.errors import NoRoute
 from geo.graph import F64, I32, Graph
-from geo.metric import Metric
+from geo.metric import Metric, customized, dearer
 from geo.paths import both_ways, joined, node_place, shares, stretches
 from geo.search import Path, Place, SearchSpace, first_piece_cost, shortest_path
 
 PENALTY = 1.4  # by which an offered stretch becomes dearer, each time it is offered or tried
 ROUNDS_PER_PATH = 4
-LOCAL_SHARE = 0.25  # α: parts up to this share of the best path's impedance must be shortest themselves
+# α: parts up to this share of the best path's impedance must be shortest themselves; the second share is for
+# where there are too few others
+LOCAL_SHARES = (0.25, 0.1)
 
 
 def alternatives(
@@ -40,24 +42,36 @@ def alternatives(
         whole and in each part that leaves the best path.
     Raises NoRoute, and BadInput for a place outside the graph.
     """
+    metric = customized(graph, metric)
     best = shortest_path(graph, metric, start, end, space)
     offered = [best]
     np.copyto(space.scratch, metric.impedance)
-    dearer = Metric(space.scratch)
+    penalized = dearer(metric, space.scratch)
     tried = best
+    passed_over: list[tuple[Path, int]] = []
     for _ in range(ROUNDS_PER_PATH * (count - 1)):
         if len(offered) == count or len(best.edges) < 3:
-            break
+            return offered
         space.scratch[both_ways(graph, tried.edges)] *= np.float32(PENALTY)
-        tried = shortest_path(graph, dearer, start, end, space)
+        tried = shortest_path(graph, penalized, start, end, space)
         node = _middle_of_new_part(graph, metric, tried, offered)
         if node < 0:
             continue
         found = _by_way_of(graph, metric, start, node, end, space)
-        if found is not None and _is_admissible(
-            graph, metric, found, node, offered, space, max_overlap, max_stretch
+        if found is None:
+            continue
+        if _is_admissible(
+            graph, metric, found, node, offered, space, max_overlap, max_stretch, LOCAL_SHARES[0]
         ):
             offered.append(found)
+        else:
+            passed_over.append((found, node))
+    for local_share in LOCAL_SHARES[1:]:
+        for found, node in passed_over:
+            if len(offered) < count and _is_admissible(
+                graph, metric, found, node, offered, space, max_overlap, max_stretch, local_share
+            ):
+                offered.append(found)
     return offered
 
 
@@ -118,6 +132,7 @@ def _is_admissible(
     space: SearchSpace,
     max_overlap: float,
     max_stretch: float,
+    local_share: float,
 ) -> bool:
     best = offered[0]
     if not path.impedance <= (1.0 + max_stretch) * best.impedance:
@@ -128,7 +143,7 @@ def _is_admissible(
             return False
     if not _detours_are_short(graph, metric, path, best, max_stretch):
         return False
-    return _is_locally_optimal(graph, metric, path, cost, node, LOCAL_SHARE * best.impedance, space)
+    return _is_locally_optimal(graph, metric, path, cost, node, local_share * best.impedance, space)
 
 
 def _detours_are_short(graph: Graph, metric: Metric, path: Path, best: Path, max_stretch: float) -> bool:
