@@ -229,9 +229,12 @@ class Walking:
     # ---- requests and ratings
 
     def take_request(self, device: bytes, request: RouteRequest, offset: int, message_index: int) -> Step:
-        """Start a trip, or stop the one under way."""
+        """Start a trip, or stop the one under way. A request no newer than the trip's own changes nothing."""
         step = Step()
         s = self.state.slot(device)
+        trip = self.state.trips[s]
+        if trip["status"] != trips.IDLE and offset <= trip["request_offset"]:
+            return step
         self.dirty[self.state.bucket[s]] = True
         if request.kind == "stop":
             if self.state.trips["status"][s] == trips.ACTIVE:

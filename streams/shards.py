@@ -56,7 +56,11 @@ class Shard(Protocol):
         """Names of the buckets that changed since they were last stored."""
 
     def pack(self, name: str, positions: Mapping[str, int]) -> bytes | None:
-        """A bucket's bytes, containing everything before `positions`; None if it is gone."""
+        """A bucket's bytes; None if it is gone.
+
+        It contains everything before `positions`, and whatever it contained when it was loaded: after a crash
+        the positions begin behind the buckets that were stored last.
+        """
 
     def stored(self, names: Iterable[str]) -> None:
         """These buckets were handed to the producer, in order with all that comes later."""

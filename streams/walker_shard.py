@@ -62,7 +62,11 @@ class WalkerShard:
 
     def pack(self, name: str, positions: Mapping[str, int]) -> bytes | None:
         bucket = int(name)
-        return self.walking.state.pack_bucket(bucket, dict(positions), self._unsent.get(bucket, []))
+        # a loaded bucket may be ahead of the positions: said to contain less, it would be folded in twice
+        contained = {
+            topic: max(position, int(self._contained[topic][bucket])) for topic, position in positions.items()
+        }
+        return self.walking.state.pack_bucket(bucket, contained, self._unsent.get(bucket, []))
 
     def stored(self, names: Iterable[str]) -> None:
         for name in names:

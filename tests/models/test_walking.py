@@ -113,6 +113,20 @@ def test_what_a_bucket_contains_is_skipped(city: City) -> None:
     assert one.state.matches[0].tobytes() == two.state.matches[0].tobytes()
 
 
+def test_a_request_taken_twice_changes_nothing(city: City) -> None:
+    one = walking(city)
+    assert len(ask(one, city, "w0", "E", "H", 0)) == 1
+    values = [encode(fix) for fix in city.walk("w0", "EFGH")[:60]]
+    one.take_fixes(values, range(len(values)), np.zeros(4, np.int64))
+    before = one.state.trips[0].tobytes()
+    assert ask(one, city, "w0", "E", "H", 0) == []
+    assert one.state.trips[0].tobytes() == before
+    assert len(ask(one, city, "w0", "E", "H", 5)) == 1
+    stop = RouteRequest(device="w0", request="s", ts=T0, kind="stop")
+    assert one.take_request(b"w0", stop, 4, 0).updates == []  # for the trip before
+    assert [update.reason for update in one.take_request(b"w0", stop, 6, 0).updates] == ["ended"]
+
+
 def test_buckets_come_back_as_they_were(city: City, tmp_path: Path) -> None:
     one = walking(city)
     for k, route in enumerate(ROUTES):
