@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, cast
 
 import cramjam
 import faust
 import orjson
+from faust.types import TP
 
 from geo.errors import BadRecord
 from streams import metrics
@@ -91,8 +92,16 @@ class CheckpointTable:
                 buckets[name] = data
         return offsets, buckets
 
-    def purge(self, partitions: Iterable[int]) -> None:
-        """Forget lost partitions, so that nothing of them comes back when they do."""
+    def purge(self, partitions: Collection[int]) -> None:
+        """Forget lost partitions, so that nothing of them comes back when they do.
+
+        Faust takes all partitions away in every rebalance, and recovers one that comes back from where it
+        stood in its changelog: what lies before that would be missing from then on.
+        """
         prefixes = tuple(f"{partition}/".encode() for partition in partitions)
         for key in [key for key in self.table.data if key.startswith(prefixes)]:
             self.table.data.pop(key, None)
+        recovery = cast(Any, self.app.tables).recovery
+        topic = self.table.changelog_topic.get_topic_name()
+        for partition in partitions:
+            recovery.active_offsets.pop(TP(topic, partition), None)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -290,7 +290,7 @@ class Shards:
         for partition in sorted(mine):
             await self.open(partition)
 
-    async def hand_over(self, partitions: Iterable[int]) -> None:
+    async def hand_over(self, partitions: Collection[int]) -> None:
         """Checkpoint and forget partitions that are being taken away."""
         lost = [partition for partition in partitions if partition in self.owned]
         for partition in lost:

@@ -241,6 +241,35 @@ def test_a_second_worker_takes_its_share_and_gives_it_back(
         client.close()
 
 
+def test_a_partition_that_stays_through_a_rebalance_keeps_its_state(
+    settings: Settings, city: City, tmp_path: Path
+) -> None:
+    mine = replace(settings, graph_dir=str(city.folder))
+    one = Worker(mine, tmp_path, "one").start().wait_ready()
+    two = Worker(mine, tmp_path, "two")
+    walks = {device(k): city.walk(device(k), "EFGH") for k in range(20)}
+
+    def stored(fixes: int) -> bool:
+        counts = {name: walker["fixes"] for name, walker in stored_walkers(mine, city.checksum).items()}
+        return counts == dict.fromkeys(walks, fixes)
+
+    try:
+        for name, walk in walks.items():
+            Phone(mine).send(GPS_FIXES, name, *walk[:20])
+        wait_for(lambda: stored(20), 30, one.tail)
+        assert one.stop() == 0
+        one.start().wait_ready()  # what it recovers now is older than the rebalance
+        two.start().wait_ready(1)
+        one.wait_ready(1)
+        wait_for(lambda: one.metric("flaneur_walkers") + two.metric("flaneur_walkers") == len(walks), 20)
+        for name, walk in walks.items():
+            Phone(mine).send(GPS_FIXES, name, *walk[20:30])
+        wait_for(lambda: stored(30), 30, one.tail)
+    finally:
+        one.stop()
+        two.stop()
+
+
 def test_a_stopped_process_that_wakes_up_late_does_not_write(
     settings: Settings, city: City, tmp_path: Path
 ) -> None:
