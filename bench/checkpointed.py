@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import time
 
-import faust
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from geo.errors import Unavailable
 from models.walker_state import WalkerState
-from streams.checkpoints import CheckpointTable
+from streams.checkpoints import read_checkpoint
 from streams.settings import Settings
-from streams.topic_reader import TopicReader
-from streams.topics import DEVICE_TOPICS, GPS_FIXES, WALKERS_TABLE, changelog_topic
+from streams.topics import DEVICE_TOPICS, GPS_FIXES, WALKERS_TABLE
 
 NO_GRAPH = 0  # routes are of no interest here, so no graph is needed
 
 
-def read_changelog(settings: Settings, table: str) -> dict[bytes, bytes]:
-    """The newest value of every key of a table's changelog; raises Unavailable when it cannot be read."""
-    newest: dict[bytes, bytes] = {}
-    with TopicReader(settings.bootstrap) as topics:
-        for message in topics.messages(changelog_topic(settings, table)):
-            if message.key is not None and message.value is not None:
-                newest[message.key] = message.value
-    return newest
-
-
-def read_table(settings: Settings) -> CheckpointTable:
-    """The walkers' checkpoints, read from the changelog as a worker reads them after a crash."""
-    table = CheckpointTable(faust.App("bench-reader", store="memory://"), WALKERS_TABLE, settings.partitions)
-    table.table.data.update(read_changelog(settings, WALKERS_TABLE))
-    return table
-
-
 def fixes_not_contained(settings: Settings) -> int:
     """Messages of `gps-fixes` behind the offsets that the checkpoints say they contain."""
-    table = read_table(settings)
     consumer = Consumer({"bootstrap.servers": settings.bootstrap, "group.id": "bench-ends"})
     left = 0
     try:
         for partition in range(settings.partitions):
-            offsets, _ = table.read(partition)
+            offsets, _ = read_checkpoint(settings, WALKERS_TABLE, partition)
             _, end = consumer.get_watermark_offsets(TopicPartition(GPS_FIXES, partition), timeout=30)
             left += end - (offsets or {}).get(GPS_FIXES, 0)
     except KafkaException as error:
@@ -68,11 +48,10 @@ def fixes_by_device(settings: Settings) -> dict[str, int]:
 
     Raises BadRecord for a damaged checkpoint.
     """
-    table = read_table(settings)
     counts: dict[str, int] = {}
     for partition in range(settings.partitions):
         state = WalkerState(settings.buckets, NO_GRAPH, DEVICE_TOPICS)
-        for name, data in table.read(partition)[1].items():
+        for name, data in read_checkpoint(settings, WALKERS_TABLE, partition)[1].items():
             state.load_bucket(int(name), data)
         windows = state.windows[: len(state)]
         totals = windows["fixes"].astype(int) + windows["late"] + windows["duplicates"]

@@ -23,7 +23,6 @@ from streams.condition_shard import ConditionShard
 from streams.leaving import leave
 from streams.network_service import NetworkService
 from streams.online_store import OnlineStore
-from streams.recovery_guard import RecoveryGuard
 from streams.settings import Settings
 from streams.shards import Shards
 from streams.topics import (
@@ -44,7 +43,7 @@ settings = Settings.from_env()
 app = faust.App(
     settings.group,
     broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
-    store="memory://",
+    store="memory://",  # no table is Faust's: see streams.checkpoints
     datadir=os.path.join(tempfile.gettempdir(), f"flaneur-{settings.instance_id}"),  # stays empty
     autodiscover=["agents"],
     processing_guarantee="at_least_once",
@@ -76,21 +75,18 @@ topic = {
     name: app.topic(name, schema=BlockSchema(), allow_empty=True) for name in DEVICE_TOPICS + REPORT_TOPICS
 }
 
-walkers_table = CheckpointTable(app, WALKERS_TABLE, settings.partitions)
-conditions_table = CheckpointTable(app, CONDITIONS_TABLE, 1)
 network = NetworkService(settings)
 walkers = Shards(
-    app, settings, walkers_table, DEVICE_TOPICS,
+    app, settings, CheckpointTable(app, settings, WALKERS_TABLE), DEVICE_TOPICS,
     lambda partition: WalkerShard(partition, settings, network.current), network.ready,
     frozenset({ROUTE_REQUESTS, RATINGS}),
 )  # fmt: skip
 conditions = Shards(
-    app, settings, conditions_table, REPORT_TOPICS,
+    app, settings, CheckpointTable(app, settings, CONDITIONS_TABLE), REPORT_TOPICS,
     lambda partition: ConditionShard(network.current.graph), network.ready,
 )  # fmt: skip
 online_store = OnlineStore(settings.redis_url)
 watchdog = Watchdog(settings.watchdog_s)
-recovery_guard = RecoveryGuard(app)
 
 
 async def _tell_walkers(new: Network) -> None:
@@ -115,21 +111,19 @@ async def _hand_over(sender: Any, /, *args: Any, **_: Any) -> None:
         leave(error)
 
 
-@walkers_table.table.on_recover
-async def _open_walkers() -> None:
-    _background(walkers.open_assigned())
-
-
-@conditions_table.table.on_recover
-async def _open_conditions() -> None:
-    _background(conditions.open_assigned())
+@app.on_partitions_assigned.connect
+async def _open(sender: Any, /, *args: Any, **_: Any) -> None:
+    assigned: set[TP] = args[0]
+    for shards in (walkers, conditions):
+        shards.assign({tp.partition for tp in assigned if tp.topic == shards.topics[0]})
+        _background(shards.open_assigned())
 
 
 _tasks: set[asyncio.Future[None]] = set()
 
 
 def _background(work: Any) -> None:
-    """Recovery must not wait for it: opening waits for the conditions, and sends what was not sent."""
+    """The rebalance must not wait for it: opening reads a changelog, and waits for the conditions."""
     task = asyncio.ensure_future(_guarded(work))
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
@@ -197,7 +191,6 @@ async def _report() -> None:
         for shards in (walkers, conditions):
             shards.renew_lease()
             await shards.heal_silence()
-        await recovery_guard.heal()
         lag = sum(shards.measure_lag() for shards in (walkers, conditions))
         position = sum(
             sum(owned.positions.values())

@@ -1,27 +1,33 @@
-"""Checkpoints: a partition's state and input offsets in a changelog-backed Faust table.
+"""Checkpoints: a partition's state and input offsets in a compacted changelog topic.
 
 Everything of partition p is stored under keys that begin with `p/`: `p/offsets` (the next offset of every
-input topic) and one key per bucket of state. Values are written with an explicit partition straight to the
-table's changelog, and nothing counts on them before they are acknowledged. Each bucket says itself which
-offsets it contains, so a crash between two writes does no harm: replay starts at `p/offsets` and skips what
-a bucket already holds. Stored values are lz4 blocks behind a CRC-32.
+input topic) and one key per bucket of state. Values are written with an explicit partition, and nothing
+counts on them before they are acknowledged. Each bucket says itself which offsets it contains, so a crash
+between two writes does no harm: replay starts at `p/offsets` and skips what a bucket already holds. Stored
+values are lz4 blocks behind a CRC-32.
+
+The changelog has the name and form of a Faust table's, but Faust does not recover it: around a rebalance its
+recovery can drop records that it has fetched, and it goes on from where it stood though the state before that
+was given up. A partition's changelog is read from its beginning to its end whenever the partition is opened.
 """
 
 from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Collection, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import cramjam
 import faust
 import orjson
-from faust.types import TP
 
 from geo.errors import BadRecord
 from streams import metrics
 from streams.delivery import Outgoing, send
+from streams.settings import Settings
+from streams.topic_reader import TopicReader
+from streams.topics import changelog_topic
 
 OFFSETS = "offsets"
 
@@ -37,15 +43,44 @@ def unseal(key: str, value: bytes) -> bytes:
     return bytes(cramjam.lz4.decompress_block(value[4:]))
 
 
-class CheckpointTable:
-    """The checkpoints of one kind of partition (walkers, conditions) in one Faust table."""
+def read_checkpoint(
+    settings: Settings, table: str, partition: int
+) -> tuple[dict[str, int] | None, dict[str, bytes]]:
+    """Offsets and buckets of a partition, from all of its changelog; offsets None if it has no checkpoint.
 
-    def __init__(self, app: faust.App, name: str, partitions: int) -> None:
+    Reads up to the end as it is when this is called. Raises Unavailable when the broker does not give all of
+    it, BadRecord for a value that fails its checksum: going on without either would lose fixes in silence.
+    """
+    newest: dict[bytes, bytes] = {}
+    with TopicReader(settings.bootstrap) as reader:
+        for message in reader.partition(changelog_topic(settings, table), partition):
+            if message.key is None:
+                continue
+            if message.value is None:
+                newest.pop(message.key, None)
+            else:
+                newest[message.key] = message.value
+    offsets: dict[str, int] | None = None
+    buckets: dict[str, bytes] = {}
+    for raw_key, value in newest.items():
+        key = raw_key.decode()
+        data = unseal(key, value)
+        name = key.removeprefix(f"{partition}/")
+        if name == OFFSETS:
+            offsets = orjson.loads(data)
+        else:
+            buckets[name] = data
+    return offsets, buckets
+
+
+class CheckpointTable:
+    """The checkpoints of one kind of partition (walkers, conditions) in one changelog."""
+
+    def __init__(self, app: faust.App, settings: Settings, name: str) -> None:
         self.app = app
         self.name = name
-        self.table = app.Table(
-            name, key_type=bytes, value_type=bytes, partitions=partitions, help=f"Checkpoints of {name}"
-        )
+        self._settings = settings
+        self._topic = changelog_topic(settings, name)
 
     async def write(
         self, partition: int, buckets: Mapping[str, bytes | None], offsets: Mapping[str, int] | None
@@ -60,48 +95,12 @@ class CheckpointTable:
         }
         if offsets is not None:
             entries[f"{partition}/{OFFSETS}".encode()] = seal(orjson.dumps(dict(offsets)))
-        topic = self.table.changelog_topic.get_topic_name()
         sent = await send(
-            self.app, [Outgoing(topic, key, value, partition) for key, value in entries.items()]
+            self.app, [Outgoing(self._topic, key, value, partition) for key, value in entries.items()]
         )
-        for key, value in entries.items():
-            if value is None:
-                self.table.data.pop(key, None)
-            else:
-                self.table.data[key] = value
         metrics.CHECKPOINT_BYTES.inc(sum(len(value) for value in entries.values() if value is not None))
         return sent
 
-    def read(self, partition: int) -> tuple[dict[str, int] | None, dict[str, bytes]]:
-        """Offsets and buckets of a partition as recovered; offsets None if it never had a checkpoint.
-
-        A bucket that fails its checksum raises BadRecord: going on without it would lose fixes in silence.
-        """
-        prefix = f"{partition}/"
-        offsets: dict[str, int] | None = None
-        buckets: dict[str, bytes] = {}
-        for raw_key, value in list(self.table.data.items()):
-            key = raw_key.decode()
-            if not key.startswith(prefix) or not value:
-                continue
-            data = unseal(key, value)
-            name = key[len(prefix) :]
-            if name == OFFSETS:
-                offsets = orjson.loads(data)
-            else:
-                buckets[name] = data
-        return offsets, buckets
-
-    def purge(self, partitions: Collection[int]) -> None:
-        """Forget lost partitions, so that nothing of them comes back when they do.
-
-        Faust takes all partitions away in every rebalance, and recovers one that comes back from where it
-        stood in its changelog: what lies before that would be missing from then on.
-        """
-        prefixes = tuple(f"{partition}/".encode() for partition in partitions)
-        for key in [key for key in self.table.data if key.startswith(prefixes)]:
-            self.table.data.pop(key, None)
-        recovery = cast(Any, self.app.tables).recovery
-        topic = self.table.changelog_topic.get_topic_name()
-        for partition in partitions:
-            recovery.active_offsets.pop(TP(topic, partition), None)
+    async def read(self, partition: int) -> tuple[dict[str, int] | None, dict[str, bytes]]:
+        """`read_checkpoint`, on a thread of its own."""
+        return await asyncio.to_thread(read_checkpoint, self._settings, self.name, partition)

@@ -6,7 +6,8 @@ assigned to this worker and keeps four promises:
 - a block is processed only if it begins where the state ends; on a hole the consumer seeks back;
 - what is decided is in a delivered bucket before it is sent, and is sent again after a crash, same id;
 - offsets are committed only behind a delivered checkpoint;
-- when partitions are taken away they are checkpointed and forgotten.
+- only partitions that are assigned are opened, from all of their changelog; when they are taken away they are
+  checkpointed and forgotten.
 """
 
 from __future__ import annotations
@@ -105,6 +106,8 @@ class Shards:
         self.one_by_one = one_by_one
         self.owned: dict[int, _Owned] = {}
         self._opening = asyncio.Lock()
+        self._assigned: frozenset[int] = frozenset()
+        self._generation = 0  # rises whenever partitions are taken away
         self._careful: dict[tuple[str, int], int] = {}  # (topic, partition) -> singly up to this offset
         self._poison: set[tuple[str, int, int]] = set()
         self._lease_at = time.monotonic()
@@ -134,6 +137,8 @@ class Shards:
     async def _take(self, block: Block) -> None:
         await self._ready.wait()
         owned = await self.open(block.partition)
+        if owned is None:
+            return
         async with owned.lock:
             if self.owned.get(block.partition) is not owned:
                 return  # handed over while waiting
@@ -183,6 +188,8 @@ class Shards:
 
     async def _start_over(self, partition: int) -> None:
         owned = await self.open(partition)
+        if owned is None:
+            return
         for topic, position in owned.positions.items():
             await self.app.consumer.seek(TP(topic, partition), position)
 
@@ -254,29 +261,43 @@ class Shards:
 
     # ---- opening and handing over
 
-    async def open(self, partition: int) -> _Owned:
-        """The shard of an assigned partition, from its checkpoint if it is not open yet."""
+    def assign(self, partitions: Iterable[int]) -> None:
+        """These partitions are this worker's from now on, and no others."""
+        metrics.REBALANCES.inc()
+        self._assigned = frozenset(partitions)
+
+    async def open(self, partition: int) -> _Owned | None:
+        """The shard of an assigned partition, from its checkpoint if it is not open yet.
+
+        None if the partition is not assigned, or was taken away while its checkpoint was read: another worker
+        may have written since, and a block that came before it was taken away must not bring it back.
+        """
         owned = self.owned.get(partition)
         if owned is not None:
             return owned
         async with self._opening:
             owned = self.owned.get(partition)
-            if owned is not None:
+            if owned is not None or partition not in self._assigned:
                 return owned
-            offsets, buckets = self.table.read(partition)
+            generation = self._generation
+            offsets, buckets = await self.table.read(partition)
+            known = offsets or {}
+            positions = {topic: known[topic] for topic in self.topics if topic in known}
+            unknown = [TP(topic, partition) for topic in self.topics if topic not in positions]
+            if unknown:  # a question that waits for a fetch to end
+                earliest = await self._consumer.earliest_offsets(*unknown)
+                positions |= {tp.topic: earliest.get(tp) or 0 for tp in unknown}
+            if self._generation != generation:
+                return None
             shard = self._make_shard(partition)
             unsent = shard.load(buckets)
             metrics.RECOVERED_BUCKETS.labels(self.table.name).inc(len(buckets))
-            positions: dict[str, int] = {}
-            tps = [TP(topic, partition) for topic in self.topics]
-            earliest = await self._consumer.earliest_offsets(*tps)
-            for tp in tps:
-                known = None if offsets is None else offsets.get(tp.topic)
-                positions[tp.topic] = known if known is not None else (earliest.get(tp) or 0)
             owned = _Owned(shard, positions)
             if unsent:
                 await deliver(self.app, unsent)
                 shard.sent()
+            if self._generation != generation:
+                return None
             self.owned[partition] = owned
             log.info("%s/%d opened at %s", self.table.name, partition, positions)
         self._count()
@@ -285,20 +306,19 @@ class Shards:
     async def open_assigned(self) -> None:
         """Open every partition that was assigned, whether or not a block comes."""
         await self._ready.wait()
-        metrics.REBALANCES.inc()
-        mine = {tp.partition for tp in self.app.consumer.assignment() if tp.topic == self.topics[0]}
-        for partition in sorted(mine):
+        for partition in sorted(self._assigned):
             await self.open(partition)
 
     async def hand_over(self, partitions: Collection[int]) -> None:
         """Checkpoint and forget partitions that are being taken away."""
+        self._generation += 1
+        self._assigned -= frozenset(partitions)
         lost = [partition for partition in partitions if partition in self.owned]
         for partition in lost:
             owned = self.owned[partition]
             async with owned.lock:
                 await (await self._begin_checkpoint(owned, partition))
                 del self.owned[partition]
-        self.table.purge(partitions)
         self._consumer.forget({TP(topic, partition) for topic in self.topics for partition in partitions})
         self._count()
 

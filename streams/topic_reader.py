@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiokafka.partitioner import murmur2
@@ -56,7 +57,7 @@ class TopicReader:
 
     def messages(self, topic: str, key: bytes | None = None) -> Iterator[Message]:
         """Everything in all partitions, one after the other, or in the one where `key` belongs."""
-        try:
+        with self._errors(topic):
             count = len(self._consumer.list_topics(topic, timeout=ANSWER_WITHIN_S).topics[topic].partitions)
             if not count:
                 raise Unavailable(
@@ -64,6 +65,16 @@ class TopicReader:
                 )
             for partition in range(count) if key is None else [partition_of(key, count)]:
                 yield from self._partition(TopicPartition(topic, partition))
+
+    def partition(self, topic: str, partition: int) -> Iterator[Message]:
+        """Everything in one partition."""
+        with self._errors(topic):
+            yield from self._partition(TopicPartition(topic, partition))
+
+    @contextmanager
+    def _errors(self, topic: str) -> Iterator[None]:
+        try:
+            yield
         except KafkaException as error:
             raise Unavailable(
                 f"{topic} cannot be read at {self._bootstrap}: {error}; is the broker running?"
@@ -75,7 +86,8 @@ class TopicReader:
         at = low
         quiet_since = time.monotonic()
         while at < high:
-            messages = self._consumer.consume(_BATCH, 0.5)
+            # a whole batch would be waited for, though the last one is hardly ever whole
+            messages = self._consumer.consume(1, 0.5) + self._consumer.consume(_BATCH, 0.0)
             for message in messages:
                 problem, offset = message.error(), message.offset()
                 if problem is not None:

@@ -247,6 +247,7 @@ def test_a_partition_that_stays_through_a_rebalance_keeps_its_state(
     mine = replace(settings, graph_dir=str(city.folder))
     one = Worker(mine, tmp_path, "one").start().wait_ready()
     two = Worker(mine, tmp_path, "two")
+    phone = Phone(mine)
     walks = {device(k): city.walk(device(k), "EFGH") for k in range(20)}
 
     def stored(fixes: int) -> bool:
@@ -255,7 +256,7 @@ def test_a_partition_that_stays_through_a_rebalance_keeps_its_state(
 
     try:
         for name, walk in walks.items():
-            Phone(mine).send(GPS_FIXES, name, *walk[:20])
+            phone.send(GPS_FIXES, name, *walk[:20])
         wait_for(lambda: stored(20), 30, one.tail)
         assert one.stop() == 0
         one.start().wait_ready()  # what it recovers now is older than the rebalance
@@ -263,7 +264,7 @@ def test_a_partition_that_stays_through_a_rebalance_keeps_its_state(
         one.wait_ready(1)
         wait_for(lambda: one.metric("flaneur_walkers") + two.metric("flaneur_walkers") == len(walks), 20)
         for name, walk in walks.items():
-            Phone(mine).send(GPS_FIXES, name, *walk[20:30])
+            phone.send(GPS_FIXES, name, *walk[20:30])
         wait_for(lambda: stored(30), 30, one.tail)
     finally:
         one.stop()

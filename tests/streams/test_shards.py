@@ -21,6 +21,7 @@ class Consumer(BlockConsumer):
 
     def __init__(self, earliest: int = 0) -> None:
         self.earliest = earliest
+        self.ends: dict[TP, int] = {}
         self.sought: list[tuple[TP, int]] = []
         self.safe: dict[TP, int] = {}
 
@@ -29,6 +30,9 @@ class Consumer(BlockConsumer):
 
     async def seek(self, partition: TP, offset: int) -> None:
         self.sought.append((partition, offset))
+
+    def highwater(self, tp: TP) -> int:
+        return self.ends.get(tp, 0)
 
     def checkpointed(self, tp: TP, next_offset: int) -> None:
         self.safe[tp] = next_offset
@@ -51,6 +55,8 @@ class Table:
     def __init__(self) -> None:
         self.buckets: dict[str, bytes] = {}
         self.offsets: dict[str, int] | None = None
+        self.read_up: asyncio.Event | None = None  # what `read` waits for
+        self.reads = 0
 
     async def write(
         self, partition: int, buckets: Mapping[str, bytes | None], offsets: Mapping[str, int] | None
@@ -60,10 +66,12 @@ class Table:
             self.offsets = dict(offsets)
         return []
 
-    def read(self, partition: int) -> tuple[dict[str, int] | None, dict[str, bytes]]:
-        return self.offsets, dict(self.buckets)
-
-    def purge(self, partitions: Iterable[int]) -> None: ...
+    async def read(self, partition: int) -> tuple[dict[str, int] | None, dict[str, bytes]]:
+        self.reads += 1
+        found = self.offsets, dict(self.buckets)
+        if self.read_up is not None:
+            await self.read_up.wait()
+        return found
 
 
 class Adder:
@@ -99,6 +107,10 @@ class Adder:
     def sent(self) -> None: ...
 
 
+def block(offsets: list[int], *values: bytes) -> Block:
+    return Block("t", 0, offsets, [None] * len(offsets), list(values), [1] * len(offsets))
+
+
 class Owner:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, earliest: int = 0) -> None:
         self.sent: list[Outgoing] = []
@@ -113,10 +125,10 @@ class Owner:
         app: Any = App(self.consumer)
         table: Any = self.table
         self.shards = Shards(app, Settings(), table, ("t",), lambda _: Adder(), ready)
+        self.shards.assign([0])
 
     def take(self, offsets: list[int], *values: bytes) -> None:
-        block = Block("t", 0, offsets, [None] * len(offsets), list(values), [1] * len(offsets))
-        asyncio.run(self.shards.take(block))
+        asyncio.run(self.shards.take(block(offsets, *values)))
 
     def checkpoint(self) -> None:
         asyncio.run(self.shards.checkpoint_all())
@@ -179,8 +191,49 @@ def test_hand_over_checkpoints_and_forgets(monkeypatch: pytest.MonkeyPatch) -> N
     asyncio.run(owner.shards.hand_over([0]))
     assert owner.shards.owned == {}
     assert owner.table.offsets == {"t": 2}
+    owner.shards.assign([0])
     owner.take([2], b"4")
     assert owner.total == 7
+
+
+def test_a_late_block_does_not_bring_a_partition_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0], b"1")
+    asyncio.run(owner.shards.hand_over([0]))
+    owner.table.offsets = None
+    owner.take([1], b"2")
+    owner.checkpoint()
+    assert owner.shards.owned == {}
+    assert owner.table.offsets is None
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+def test_a_partition_taken_away_while_it_opens_is_not_opened(
+    monkeypatch: pytest.MonkeyPatch, comes_back: bool
+) -> None:
+    owner = Owner(monkeypatch)
+
+    async def rebalance() -> None:
+        owner.table.read_up = asyncio.Event()
+        opening = asyncio.ensure_future(owner.shards.take(block([0], b"1")))
+        while not owner.table.reads:
+            await asyncio.sleep(0)
+        await owner.shards.hand_over([0])
+        if comes_back:
+            owner.shards.assign([0])
+            # meanwhile it was another worker's
+            owner.table.offsets, owner.table.buckets = {"t": 5}, {"0": b"100"}
+        owner.table.read_up.set()
+        await opening
+
+    asyncio.run(rebalance())
+    assert owner.shards.owned == {}
+    owner.checkpoint()
+    assert owner.table.offsets == ({"t": 5} if comes_back else None)
+    if comes_back:
+        asyncio.run(owner.shards.open_assigned())
+        assert owner.total == 100
+        assert owner.shards.owned[0].positions == {"t": 5}
 
 
 def test_a_message_our_own_code_fails_on_is_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,3 +266,51 @@ def test_a_process_that_slept_leaves_without_writing(monkeypatch: pytest.MonkeyP
     with pytest.raises(Left):
         owner.checkpoint()
     assert owner.table.offsets is None
+
+
+class Silence:
+    """A clock of its own; `heal` at a time of it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: Owner) -> None:
+        self.owner = owner
+        self.now = 1000.0
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+
+    def heal(self, after_s: float) -> list[tuple[TP, int]]:
+        """What is sought back after so many seconds more."""
+        self.now += after_s
+        self.owner.consumer.sought.clear()
+        asyncio.run(self.owner.shards.heal_silence())
+        return list(self.owner.consumer.sought)
+
+
+def test_what_waits_and_does_not_come_is_sought_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0], b"1")
+    silence = Silence(monkeypatch, owner)
+    assert silence.heal(0.0) == []
+    assert silence.heal(60.0) == []  # nothing waits
+    owner.consumer.ends[TP("t", 0)] = 3
+    assert silence.heal(0.0) == []
+    assert silence.heal(0.5 * module.SILENCE_S) == []
+    assert silence.heal(0.6 * module.SILENCE_S) == [(TP("t", 0), 1)]
+    assert silence.heal(0.5 * module.SILENCE_S) == []
+    assert silence.heal(0.6 * module.SILENCE_S) == [(TP("t", 0), 1)]
+    owner.take([1, 2], b"2", b"4")
+    assert silence.heal(60.0) == []
+    assert owner.total == 7
+
+
+def test_what_is_queued_behind_others_is_given_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.shards.assign([0, 1])
+    asyncio.run(owner.shards.open_assigned())
+    owner.consumer.ends = {TP("t", 0): 9, TP("t", 1): 1000}
+    silence = Silence(monkeypatch, owner)
+    steps = round(module.LONG_SILENCE_S / 0.5)
+    assert silence.heal(0.0) == []
+    for _ in range(steps):
+        owner.shards.owned[1].positions["t"] += 1
+        assert silence.heal(0.5) == []
+    owner.shards.owned[1].positions["t"] += 1
+    assert silence.heal(0.5) == [(TP("t", 0), 0)]
