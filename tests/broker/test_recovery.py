@@ -171,6 +171,7 @@ def run_day(
         sending = send_paced(settings, everything, seconds=12.0)
         disturb(worker)
         sending.join()
+        worker.wait_ready()  # what it had not sent when it was killed it sends when it opens its partitions
         state = final_state(worker, city, len(everything))
         assert worker.stop() == 0
         for _ in range(5):
