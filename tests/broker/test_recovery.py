@@ -13,11 +13,12 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
-from models.records import Fix, RouteRequest, encode
+from models.condition_places import cell_key
+from models.records import EdgeCondition, Fix, RouteRequest, encode
 from streams.local_processes import stop
 from streams.local_services import start_broker, wait_for_broker
 from streams.settings import Settings
-from streams.topics import GPS_FIXES, ROUTE_REQUESTS, ensure_topics
+from streams.topics import EDGE_CONDITIONS, GPS_FIXES, ROUTE_REQUESTS, ensure_topics
 from tests.broker.conftest import clear_topics
 from tests.broker.deployment import (
     Client,
@@ -163,6 +164,9 @@ def run_day(
 ) -> tuple[dict[str, Any], list[tuple[Any, ...]], Client]:
     """The same walks once; `disturb` may do what it likes to the worker meanwhile."""
     folder.mkdir()
+    # the workers' clock starts with it, in the morning: two runs differ if it gets dark between them
+    morning = EdgeCondition(key=cell_key(int(city.graph.cell_h3[0])), ts=T0, version=0, expires=T0)
+    Phone(settings).send(EDGE_CONDITIONS, morning.key, morning)
     worker = Worker(replace(settings, graph_dir=str(city.folder)), folder).start().wait_ready()
     client = Client(worker.settings)
     try:
