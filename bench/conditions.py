@@ -16,8 +16,10 @@ from bench.memory import array_bytes
 from bench.peers.routing import RoutingPeer, run_routing_peer
 from bench.session import GraphSession
 from bench.timing import Samples, repeated
-from geo.cost_kernels import Routes
-from geo.costs import (
+from geo.errors import BadInput, Unavailable
+from geo.graph import F32, I32, Graph
+from geo.routing.cost_kernels import Routes
+from geo.routing.costs import (
     DYNAMIC_FACTORS,
     Costs,
     apply_conditions,
@@ -26,14 +28,12 @@ from geo.costs import (
     static_costs,
     with_closed,
 )
-from geo.customization import customize, recustomize
-from geo.errors import BadInput, Unavailable
-from geo.graph import F32, I32, Graph
-from geo.hierarchy import build_hierarchy
-from geo.metric import Metric, customized, make_metric, updated
-from geo.node_order import order_nodes
-from geo.scoring import remaining_impedance
-from geo.search import SearchSpace, shortest_path
+from geo.routing.customization import customize, recustomize
+from geo.routing.hierarchy import build_hierarchy
+from geo.routing.metric import Metric, customized, make_metric, updated
+from geo.routing.node_order import order_nodes
+from geo.routing.scoring import remaining_impedance
+from geo.routing.search import SearchSpace, shortest_path
 
 PEERS = ("routingkit",)
 ORDERS, CUSTOMIZATIONS, RESCORES = 3, 50, 30  # how often each is measured

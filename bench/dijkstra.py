@@ -15,8 +15,8 @@ from geo.graph import F32, F64, Graph
 def least_impedances(graph: Graph, impedance: F32, pairs: Pairs) -> F64:
     """(n,) the least impedance between the places of every pair, +inf where there is no way.
 
-    As in `geo.search`: a place may be left and reached both ways; who stands amid a closed edge can leave it
-    for what that takes in time, and who is not on it cannot enter it.
+    As in `geo.routing.search`: a place may be left and reached both ways; who stands amid a closed edge can
+    leave it for what that takes in time, and who is not on it cannot enter it.
     """
     out = np.empty(len(pairs))
     _all_pairs(

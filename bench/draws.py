@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geo.costs import FACTOR_NAMES
 from geo.errors import BadInput
 from geo.graph import F64, I32, Graph
-from geo.search import Place
+from geo.routing.costs import FACTOR_NAMES
+from geo.routing.search import Place
 
 LEAST_WEIGHT, LARGEST_WEIGHT = -0.3, 1.0
 

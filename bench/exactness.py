@@ -9,7 +9,7 @@ import numpy as np
 from bench.dijkstra import least_impedances
 from bench.draws import Pairs
 from geo.graph import F32, Graph
-from geo.search import Path, Place
+from geo.routing.search import Path, Place
 
 TOLERANCE = 1e-6  # relative
 

@@ -19,13 +19,13 @@ from bench.memory import array_bytes
 from bench.route import Searcher
 from bench.session import Reporter
 from bench.timing import Samples, pin_to_one_core, repeated
-from geo.costs import static_costs, with_closed
-from geo.customization import customize
 from geo.errors import BadInput
 from geo.graph import Graph, open_graph
-from geo.hierarchy import build_hierarchy
-from geo.metric import customized, make_metric, updated
-from geo.osm_import import import_osm
+from geo.osm.importer import import_osm
+from geo.routing.costs import static_costs, with_closed
+from geo.routing.customization import customize
+from geo.routing.hierarchy import build_hierarchy
+from geo.routing.metric import customized, make_metric, updated
 
 PIECES = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 FITTED_FROM = 0.2  # of the largest graph: smaller pieces of a city are all border

@@ -20,14 +20,14 @@ from bench.graph_run import describe_run, graph_job
 from bench.peers.routing import RoutingPeer, run_routing_peer
 from bench.session import GraphSession
 from bench.timing import repeated
-from geo.cost_kernels import Routes
-from geo.costs import Costs, static_costs, with_closed
 from geo.errors import NoRoute, Unavailable
 from geo.graph import F32, F64, Graph
-from geo.metric import Metric, customized, make_metric
-from geo.path_kernels import Places
-from geo.scoring import score_routes
-from geo.search import Path, Place, SearchSpace, shortest_path, shortest_paths
+from geo.routing.cost_kernels import Routes
+from geo.routing.costs import Costs, static_costs, with_closed
+from geo.routing.metric import Metric, customized, make_metric
+from geo.routing.path_kernels import Places
+from geo.routing.scoring import score_routes
+from geo.routing.search import Path, Place, SearchSpace, shortest_path, shortest_paths
 
 PEERS = ("routingkit", "igraph", "valhalla", "graphhopper")
 REPEATS = 5  # times all pairs are asked for

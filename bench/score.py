@@ -14,8 +14,11 @@ import numpy as np
 from bench.graph_run import describe_run
 from bench.session import GraphSession
 from bench.timing import repeated
-from geo.cost_kernels import Routes
-from geo.costs import (
+from geo.errors import BadInput
+from geo.geodesy import haversine_m
+from geo.graph import F32, F64, I64, Graph
+from geo.routing.cost_kernels import Routes
+from geo.routing.costs import (
     COLUMN,
     DYNAMIC_FACTORS,
     FACTORS,
@@ -27,12 +30,9 @@ from geo.costs import (
     weights,
     with_closed,
 )
-from geo.errors import BadInput
-from geo.geodesy import haversine_m
-from geo.graph import F32, F64, I64, Graph
-from geo.metric import Metric, customized, make_metric
-from geo.scoring import RouteScores, score_routes
-from geo.search import Path, Place, SearchSpace, shortest_path
+from geo.routing.metric import Metric, customized, make_metric
+from geo.routing.scoring import RouteScores, score_routes
+from geo.routing.search import Path, Place, SearchSpace, shortest_path
 
 SCALES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 LOUD_DB = FACTORS[COLUMN["noise"]].high - FACTORS[COLUMN["noise"]].low

@@ -19,10 +19,9 @@ CITIES = ("copenhagen", "altona", "porto-centre")
 _EXTRACTS = ("*.osm.pbf", "*.osm.gz", "*.osm.bz2", "*.osm")
 # a change in any of these makes another graph from the same extracts
 _IMPORTER = (
-    *("extract.py", "osm_import.py", "osm_read.py", "stretches.py", "graph.py", "graph_build.py"),
-    *("graph_check.py", "graph_files.py", "geodesy.py", "foot_access.py", "pace.py", "static_factors.py"),
-    *("surroundings.py", "grid.py", "costs.py", "walkable_areas.py", "visibility.py", "timed_access.py"),
-    *("opening_hours.py", "elevation.py", "climbs.py", "ring_corners.py"),
+    "osm/*.py",
+    *("graph.py", "graph_check.py", "graph_files.py", "geodesy.py", "grid.py", "pace.py", "opening_hours.py"),
+    *("routing/costs.py", "routing/hierarchy.py", "routing/node_order.py"),
 )
 
 
@@ -40,9 +39,9 @@ def extracts() -> list[Path]:
 
 def checksum(files: list[Path]) -> str:
     """One number for what the graph is made of: the extracts and the importer."""
-    importer = (PROJECT / "geo" / name for name in _IMPORTER)
+    importer = sorted(path for name in _IMPORTER for path in (PROJECT / "geo").glob(name))
     digest = hashlib.sha256()
-    for file in (*files, *(path for path in importer if path.is_file())):
+    for file in (*files, *importer):
         digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 

@@ -1,10 +1,10 @@
-"""`flaneur factors`: what a taste can weigh, as it is declared in `geo.costs`."""
+"""`flaneur factors`: what a taste can weigh, as it is declared in `geo.routing.costs`."""
 
 from __future__ import annotations
 
 import click
 
-from geo.costs import FACTORS, Factor
+from geo.routing.costs import FACTORS, Factor
 
 
 @click.command("factors")

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from geo.graph import Graph, save_graph
-from geo.osm_import import Progress as Report
-from geo.osm_import import import_osm
+from geo.osm.importer import Progress as Report
+from geo.osm.importer import import_osm
 
 _STAGES = {
     "read": "reading", "areas": "crossing squares", "split": "splitting ways",

@@ -17,8 +17,8 @@ from geo.errors import BadInput, NoRoute
 from geo.graph import Graph, open_graph
 from geo.network import Network
 from geo.opening_hours import closed_edges
-from geo.paths import stretches
-from geo.search import SearchSpace
+from geo.routing.paths import stretches
+from geo.routing.search import SearchSpace
 from models.closures import Closures, read_closures
 from models.condition_table import darkness
 from models.exports import Described, describe, flaneur_object, geojson, gpx

@@ -39,7 +39,7 @@ def amount(option: str, value: float | None, limits: tuple[float, float], unit: 
 
 
 def taste(texts: Iterable[str]) -> dict[str, float]:
-    """Weights from `name=w,name=w`, repeated or not; names and limits are checked by `geo.costs.weights`."""
+    """Weights from `name=w,name=w`, repeated or not; `geo.routing.costs.weights` checks names and limits."""
     found: dict[str, float] = {}
     for part in (part.strip() for text in texts for part in text.split(",")):
         name, equals, weight = part.partition("=")

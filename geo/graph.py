@@ -1,8 +1,8 @@
 """The walk graph: directed edges in memory-mapped arrays, one directory a graph.
 
-A graph is made by `geo.osm_import` from one or several OSM extracts (several cities that do not
+A graph is made by `geo.osm.importer` from one or several OSM extracts (several cities that do not
 touch are one graph with several components) and is never changed afterwards: what changes
-(weather, traffic, closures) lives in `geo.costs.Costs`, built aside and swapped whole.
+(weather, traffic, closures) lives in `geo.routing.costs.Costs`, built aside and swapped whole.
 `geo.graph_files` keeps a graph in a directory; `open_graph` and `save_graph` are here for short.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from geo.errors import BadInput
 
 if TYPE_CHECKING:
-    from geo.hierarchy import Hierarchy
+    from geo.routing.hierarchy import Hierarchy
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
@@ -31,7 +31,7 @@ U8 = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Opening hours of edges around a place: `texts` must all allow it, see geo.timed_access."""
+    """Opening hours of edges around a place: `texts` must all allow it, see geo.osm.timed_access."""
 
     texts: tuple[str, ...]
     lat: float
@@ -58,7 +58,7 @@ class Graph:
     duration_s: F32  # (M,) honest walking time at the reference pace (Tobler's slope, surface)
     way: I64  # (M,) OSM way id
     name: I32  # (M,) index into `names`, -1 unnamed
-    road_class: U8  # (M,) see geo.foot_access.ROAD_CLASSES
+    road_class: U8  # (M,) see geo.osm.foot_access.ROAD_CLASSES
     shape_first: I64  # (M+1,) shape points of edge e: shape_first[e] .. shape_first[e+1], ends included
     shape_lat: F64  # (P,)
     shape_lon: F64  # (P,)
@@ -67,7 +67,7 @@ class Graph:
     cell_lat: F64  # (C,) the cell's centre
     cell_lon: F64  # (C,)
     hours: I32  # (M,) index into `rules`, -1 always open
-    static_factors: F32  # (M, S) columns in the order of geo.costs.STATIC_FACTORS, each 0..1
+    static_factors: F32  # (M, S) columns in the order of geo.routing.costs.STATIC_FACTORS, each 0..1
     component: I32  # (M,) which connected component the edge belongs to
     # spatial index, see geo.grid
     grid_key: I64  # (G,) sorted keys of the occupied squares
@@ -87,8 +87,8 @@ class Graph:
 
     @cached_property
     def hierarchy(self) -> Hierarchy:
-        """What searches climb; see `geo.hierarchy`."""
-        from geo.hierarchy import build_hierarchy
+        """What searches climb; see `geo.routing.hierarchy`."""
+        from geo.routing.hierarchy import build_hierarchy
 
         return build_hierarchy(self)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from geo.errors import BadGraph
 from geo.graph import Graph
-from geo.hierarchy import Hierarchy, build_hierarchy
+from geo.routing.hierarchy import Hierarchy, build_hierarchy
 
 
 def check_graph(graph: Graph, *, deep: bool = True) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from geo.errors import BadGraph
 from geo.graph import Graph, Rule
 from geo.graph_check import check_graph, check_hierarchy
-from geo.hierarchy import Hierarchy
+from geo.routing.hierarchy import Hierarchy
 
 FORMAT_VERSION = 4
 METADATA = "metadata.json"

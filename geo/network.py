@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from geo.costs import Costs
 from geo.graph import Graph
+from geo.routing.costs import Costs
 
 
 @dataclass(frozen=True)

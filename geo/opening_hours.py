@@ -50,8 +50,8 @@ class Timetable:
     def closed_edges(self, at_s: float) -> I32:
         """The edges (K,), sorted, that may not be walked at `at_s` seconds since the epoch.
 
-        Hand them to `geo.costs.apply_conditions`, joined with what else is closed. Raises BadInput for a
-        time that is none.
+        Hand them to `geo.routing.costs.apply_conditions`, joined with what else is closed. Raises BadInput
+        for a time that is none.
         """
         if not 0.0 <= at_s <= _LATEST_S:
             raise BadInput(f"{at_s} is no time in seconds since 1970")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from geo.costs import DYNAMIC_FACTORS, Costs, apply_conditions, scaled
 from geo.graph import F32, F64, Graph
 from geo.opening_hours import Timetable
+from geo.routing.costs import DYNAMIC_FACTORS, Costs, apply_conditions, scaled
 from models.condition_places import cells_by_key, edge_of_key
 from models.records import EdgeCondition
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from geo.graph import F64, Graph
-from geo.paths import walked_twice_m
-from geo.search import path_coordinates
+from geo.routing.paths import walked_twice_m
+from geo.routing.search import path_coordinates
 from models.planning import Planned
 from models.proposals import Yardstick
 from models.reasons import breakdown, via, why
@@ -62,7 +62,7 @@ def flaneur_object(one: Described) -> Json:
     """What OSRM has no field for: felt_s is duration_s plus what each factor in `score` adds.
 
     `usual` is a factor's exposure on what the proposal is compared with. felt_s lies above that sum where a
-    stretch is so pleasant that it meets the least multiplier of `geo.costs`.
+    stretch is so pleasant that it meets the least multiplier of `geo.routing.costs`.
     """
     planned, quickest = one.planned, one.yard.path
     compared: Json = {"with": "streets_around"}

@@ -16,9 +16,9 @@ from xml.sax.saxutils import escape
 import orjson
 
 from geo.errors import BadInput
-from geo.foot_access import ROAD_CLASSES
 from geo.graph import Graph
-from geo.maneuvers import Step
+from geo.guidance.maneuvers import Step
+from geo.osm.foot_access import ROAD_CLASSES
 
 SOON_M = 80.0  # a minute's walk before a maneuver it is announced
 NOW_M = 20.0  # and once more when it is in sight

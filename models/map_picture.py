@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.costs import STATIC_FACTORS
-from geo.foot_access import CLASS_CODE, ROAD_CLASSES
 from geo.geodesy import to_local
 from geo.graph import F64, I32, Graph
-from geo.paths import stretches
-from geo.search import path_coordinates
+from geo.osm.foot_access import CLASS_CODE, ROAD_CLASSES
+from geo.routing.costs import STATIC_FACTORS
+from geo.routing.paths import stretches
+from geo.routing.search import path_coordinates
 from models.exports import Described
 from models.svg import plain
 

@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 
 from geo.errors import BadInput
-from geo.foot_access import ROAD_CLASSES
 from geo.geodesy import haversine_m
 from geo.graph import F64, Graph
-from geo.maneuvers import Leg, Step, leg_of
-from geo.path_line import simplified
+from geo.guidance.maneuvers import Leg, Step, leg_of
+from geo.guidance.path_line import simplified
+from geo.osm.foot_access import ROAD_CLASSES
 from geo.polyline import encode6
-from geo.search import Path, Place, path_coordinates
+from geo.routing.search import Path, Place, path_coordinates
 from models.guidance import THEN_M, Texts, announcements, instructions, texts_in
 
 Json = dict[str, object]

@@ -14,13 +14,13 @@ import numpy as np
 from geo.errors import BadInput, NoCandidate
 from geo.graph import I32, Graph
 from geo.grid import nearest_edges
-from geo.loops import loop_remainder
-from geo.metric import Metric, dearer
+from geo.loops.loops import loop_remainder
 from geo.network import Network
 from geo.pace import REFERENCE_MPS
-from geo.paths import both_ways, joined, path_of
-from geo.scoring import score_routes
-from geo.search import Path, Place, SearchSpace, impedances_from, shortest_path
+from geo.routing.metric import Metric, dearer
+from geo.routing.paths import both_ways, joined, path_of
+from geo.routing.scoring import score_routes
+from geo.routing.search import Path, Place, SearchSpace, impedances_from, shortest_path
 from models.taste_metrics import metric_of, searchable_metric_of
 
 AVOID_PENALTY = 2.5  # by which each stretch of a disliked route becomes dearer

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geo.alternatives import alternatives
-from geo.costs import COLUMN, DYNAMIC_FACTORS, INDIFFERENT, Costs, apply_conditions
 from geo.errors import BadInput, NoRoute
 from geo.graph import I32, Graph
-from geo.loops import loop_remainder
-from geo.metric import Metric, dearer
+from geo.loops.loops import loop_remainder
 from geo.network import Network
-from geo.paths import both_ways, path_of
-from geo.scoring import score_routes
-from geo.search import Path, Place, SearchSpace, path_coordinates, shortest_path
+from geo.routing.alternatives import alternatives
+from geo.routing.costs import COLUMN, DYNAMIC_FACTORS, INDIFFERENT, Costs, apply_conditions
+from geo.routing.metric import Metric, dearer
+from geo.routing.paths import both_ways, path_of
+from geo.routing.scoring import score_routes
+from geo.routing.search import Path, Place, SearchSpace, path_coordinates, shortest_path
 from models.condition_table import darkness
 from models.planning import AVOID_PENALTY, Planned, Wish
 from models.taste_metrics import searchable_metric_of

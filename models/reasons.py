@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geo.costs import FACTOR_NAMES, weights
 from geo.graph import I32, Graph
-from geo.paths import shares
-from geo.search import Path
-from geo.street_names import names_along
+from geo.guidance.street_names import names_along
+from geo.routing.costs import FACTOR_NAMES, weights
+from geo.routing.paths import shares
+from geo.routing.search import Path
 from models.planning import Planned
 from models.proposals import Yardstick
 
@@ -57,7 +57,7 @@ def noun(factor: str) -> str:
 
 
 def breakdown(planned: Planned, yard: Yardstick) -> list[Felt]:
-    """Every factor, in the order of `geo.costs.FACTORS`."""
+    """Every factor, in the order of `geo.routing.costs.FACTORS`."""
     rows = []
     for name, weight in zip(FACTOR_NAMES, weights(planned.taste).tolist(), strict=True):
         exposure = planned.exposures[name]

@@ -10,10 +10,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from geo.costs import Costs, changed_edges
 from geo.graph import Graph
-from geo.metric import Metric, customized, make_metric, updated
 from geo.network import Network
+from geo.routing.costs import Costs, changed_edges
+from geo.routing.metric import Metric, customized, make_metric, updated
 
 KEPT = 64  # metrics: 2.5 MB each for 30,000 nodes once searched on
 

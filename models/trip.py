@@ -20,8 +20,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geo.costs import FACTORS
 from geo.graph import Graph
+from geo.routing.costs import FACTORS
 
 # status
 IDLE, ACTIVE, ARRIVED, STOPPED = 0, 1, 2, 3

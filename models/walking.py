@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.costs import FACTOR_NAMES, impedance
 from geo.errors import BadInput, BadRecord, FlaneurError, NoCandidate, NoRoute
 from geo.graph import F32, F64, I32, I64
 from geo.matching import Matches, MatchFixes, empty_matches, match_arrays, match_fixes
 from geo.network import Network
 from geo.polyline import encode6
-from geo.scoring import pack, remaining_impedance, score_routes
-from geo.search import Path, Place, SearchSpace, path_coordinates
+from geo.routing.costs import FACTOR_NAMES, impedance
+from geo.routing.scoring import pack, remaining_impedance, score_routes
+from geo.routing.search import Path, Place, SearchSpace, path_coordinates
 from geo.windows import (
     DUPLICATE,
     FEATURE_COLUMNS,

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geo.costs import static_costs
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import haversine_m
 from geo.graph import Graph
-from geo.metric import make_metric
 from geo.polyline import decode6
-from geo.search import Path as Route
-from geo.search import Place, SearchSpace, path_coordinates, shortest_path
+from geo.routing.costs import static_costs
+from geo.routing.metric import make_metric
+from geo.routing.search import Path as Route
+from geo.routing.search import Place, SearchSpace, path_coordinates, shortest_path
 from models.gps_error import GpsError
 from models.records import RouteRequest, RouteUpdate
 from models.walker_state import WalkerState

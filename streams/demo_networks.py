@@ -6,9 +6,9 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable
 
-from geo.costs import changed_edges, static_costs
 from geo.graph import Graph
 from geo.network import Network
+from geo.routing.costs import changed_edges, static_costs
 from models.conditions import Conditions, ConditionTable
 from models.records import TrafficReport, WeatherReport, decode
 from streams.fleet import Timed

@@ -12,8 +12,8 @@ import numpy as np
 from geo.errors import BadInput, NoCandidate, NoRoute
 from geo.geodesy import haversine_m
 from geo.graph import F64, I32, Graph
-from geo.search import Path as Route
-from geo.search import Place, path_coordinates
+from geo.routing.search import Path as Route
+from geo.routing.search import Place, path_coordinates
 from models.planning import snap
 from models.records import Fix, RouteRequest, encode
 from streams.fleet import Timed, fix_record, known

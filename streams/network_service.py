@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from geo.costs import changed_edges, static_costs
 from geo.errors import BadRecord
 from geo.graph import open_graph
 from geo.network import Network
+from geo.routing.costs import changed_edges, static_costs
 from models.conditions import ConditionTable
 from models.records import EdgeCondition, decode
 from streams import metrics

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from geo.costs import static_costs
 from geo.graph import Graph
 from geo.network import Network
+from geo.routing.costs import static_costs
 from models.records import Fix, RouteRequest, encode
 from models.walker_state import WalkerState
 from models.walking import Walking

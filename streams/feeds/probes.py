@@ -22,10 +22,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geo.foot_access import ROAD_CLASSES
 from geo.geodesy import bearing_deg, haversine_m
 from geo.graph import Graph, edge_id
 from geo.grid import nearest_edges
+from geo.osm.foot_access import ROAD_CLASSES
 from models.records import TrafficReport
 from streams.feeds.common import (
     LATEST_TS,

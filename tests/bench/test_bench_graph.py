@@ -30,12 +30,12 @@ from bench.peers.round_trips import summed_up
 from bench.peers.routing import choose_routing_peers
 from bench.route import Searcher, deviation, peer_figures
 from bench.timing import Samples, percentile
-from geo.costs import static_costs, with_closed
 from geo.errors import BadInput
 from geo.graph import Graph
-from geo.metric import customized, make_metric
-from geo.osm_import import import_osm
-from geo.search import Path, Place, SearchSpace, shortest_path
+from geo.osm.importer import import_osm
+from geo.routing.costs import static_costs, with_closed
+from geo.routing.metric import customized, make_metric
+from geo.routing.search import Path, Place, SearchSpace, shortest_path
 from tests.geo.naive_search import naive_cost, random_costs, random_graph, random_place
 
 ALTONA = File(__file__).parents[2] / "data" / "osm" / "altona" / "altona.osm.pbf"

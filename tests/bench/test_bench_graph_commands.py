@@ -14,10 +14,10 @@ from bench.draws import random_pairs
 from bench.graph_run import graph_job
 from bench.peers.routing import choose_routing_peers, run_routing_peer
 from bench.route import coordinates, deviation, node_pairs
-from geo.costs import static_costs
 from geo.graph import open_graph, save_graph
-from geo.metric import make_metric
-from geo.osm_import import import_osm
+from geo.osm.importer import import_osm
+from geo.routing.costs import static_costs
+from geo.routing.metric import make_metric
 
 ALTONA = Path(__file__).parents[2] / "data" / "osm" / "altona" / "altona.osm.pbf"
 

@@ -24,11 +24,11 @@ from bench.score import (
 )
 from bench.score_plot import draw_trade_off
 from bench.session import GraphSession
-from geo.costs import COLUMN, weights
 from geo.errors import BadInput
 from geo.geodesy import haversine_m
 from geo.graph import Graph
-from geo.search import Path
+from geo.routing.costs import COLUMN, weights
+from geo.routing.search import Path
 from tests.geo.naive_city import lattice_city
 from tests.geo.naive_search import walk_cost
 

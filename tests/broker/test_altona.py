@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geo.costs import static_costs
 from geo.graph import Graph, save_graph
 from geo.network import Network
-from geo.osm_import import import_osm
+from geo.osm.importer import import_osm
 from geo.polyline import decode6
+from geo.routing.costs import static_costs
 from models.records import Fix, RouteRequest, RouteUpdate, decode, encode
 from models.walker_state import WalkerState
 from models.walking import Walking

@@ -9,7 +9,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from cli.factors import command, markdown_table
-from geo.costs import FACTOR_NAMES, FACTORS, STATIC_FACTORS
+from geo.routing.costs import FACTOR_NAMES, FACTORS, STATIC_FACTORS
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -9,7 +9,7 @@ import pytest
 
 from cli.main import run
 from geo.graph import open_graph, save_graph
-from geo.osm_import import import_osm
+from geo.osm.importer import import_osm
 
 DATA = Path(__file__).parents[2] / "data"
 WALK = DATA / "traces" / "altona" / "altona_walk.json"

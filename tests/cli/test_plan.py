@@ -16,7 +16,7 @@ import shapely
 from cli.main import run
 from geo.geodesy import haversine_m
 from geo.graph import open_graph, save_graph
-from geo.osm_import import import_osm
+from geo.osm.importer import import_osm
 from geo.polyline import decode6
 from models.closures import read_closures
 from tests.geo.asciimap import graph_from_ascii

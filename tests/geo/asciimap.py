@@ -30,11 +30,11 @@ from collections.abc import Mapping
 
 import shapely
 
-from geo.extract import Extract
-from geo.foot_access import is_area, is_obstacle
 from geo.geodesy import from_local
 from geo.graph import Graph
-from geo.osm_import import graph_of
+from geo.osm.extract import Extract
+from geo.osm.foot_access import is_area, is_obstacle
+from geo.osm.importer import graph_of
 
 ORIGIN_LAT, ORIGIN_LON = 60.0, 24.0
 FOOTWAY = {"highway": "footway"}

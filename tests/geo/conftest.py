@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from geo.osm_import import import_osm
+from geo.osm.importer import import_osm
 
 OSM = Path(__file__).parents[2] / "data" / "osm"
 

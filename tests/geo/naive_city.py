@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from geo.costs import STATIC_FACTORS
 from geo.graph import Graph
+from geo.routing.costs import STATIC_FACTORS
 from tests.geo.naive_search import graph_of
 
 

@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 
-from geo.costs import DYNAMIC_FACTORS, STATIC_FACTORS, Costs
 from geo.geodesy import haversine_m
 from geo.graph import Graph
-from geo.metric import Metric
-from geo.search import Path, Place
+from geo.routing.costs import DYNAMIC_FACTORS, STATIC_FACTORS, Costs
+from geo.routing.metric import Metric
+from geo.routing.search import Path, Place
 
 
 def graph_of(lat, lon, pairs, *, one_way=(), lengths=None, static=None, seed=0):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geo.alternatives import LOCAL_SHARES, alternatives
-from geo.costs import static_costs
-from geo.metric import make_metric
-from geo.paths import stretches
-from geo.search import Place, SearchSpace, shortest_path
+from geo.routing.alternatives import LOCAL_SHARES, alternatives
+from geo.routing.costs import static_costs
+from geo.routing.metric import make_metric
+from geo.routing.paths import stretches
+from geo.routing.search import Place, SearchSpace, shortest_path
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
 from tests.geo.naive_search import assert_walkable, naive_cost, piece_fractions

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo.costs import (
+from geo.errors import BadInput
+from geo.routing.costs import (
     COLUMN,
     DYNAMIC_FACTORS,
     FACTOR_NAMES,
@@ -22,7 +23,6 @@ from geo.costs import (
     weights,
     with_closed,
 )
-from geo.errors import BadInput
 from tests.geo.naive_search import naive_impedance, random_costs, random_graph
 
 NO_EDGES = np.empty(0, np.int32)

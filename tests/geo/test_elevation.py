@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geo.costs import STATIC_FACTORS
-from geo.elevation import ElevationModel
 from geo.errors import BadGraph
 from geo.geodesy import METRES_PER_DEG
 from geo.graph import Graph
-from geo.osm_import import graph_of, import_osm
+from geo.osm.elevation import ElevationModel
+from geo.osm.importer import graph_of, import_osm
 from geo.pace import REFERENCE_MPS, tobler_factor
+from geo.routing.costs import STATIC_FACTORS
 from tests.geo.asciimap import extract_from_ascii
 from tests.geo.test_osm_import import xml
 

@@ -1,6 +1,6 @@
 import pytest
 
-from geo.foot_access import CLASS_CODE, ROAD_CLASSES, node_stops, way_access
+from geo.osm.foot_access import CLASS_CODE, ROAD_CLASSES, node_stops, way_access
 
 
 def tags(text: str) -> dict[str, str]:

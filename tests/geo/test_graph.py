@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import BadInput
-from geo.extract import Extract
 from geo.geodesy import haversine_m
 from geo.graph import Graph, edge_id, edge_index, edge_of_id
 from geo.graph_check import check_graph
-from geo.osm_import import graph_of
+from geo.osm.extract import Extract
+from geo.osm.importer import graph_of
 from tests.geo.asciimap import graph_from_ascii
 
 SIDE = 5  # random maps are drawn over a lattice of SIDE x SIDE OSM nodes

@@ -12,7 +12,7 @@ from geo.errors import BadGraph
 from geo.graph import Graph, open_graph, save_graph
 from geo.graph_check import check_graph, check_hierarchy
 from geo.graph_files import ARRAYS, FORMAT_VERSION
-from geo.hierarchy import build_hierarchy
+from geo.routing.hierarchy import build_hierarchy
 from tests.geo.asciimap import graph_from_ascii
 
 DRAWING = """

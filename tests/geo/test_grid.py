@@ -10,7 +10,7 @@ from geo.errors import BadInput
 from geo.geodesy import METRES_PER_DEG, from_local, haversine_m, to_local
 from geo.graph import Graph
 from geo.grid import GRID_DEG, Snap, grid_key, nearest_edges
-from geo.osm_import import import_osm
+from geo.osm.importer import import_osm
 from tests.geo.asciimap import ORIGIN_LAT, ORIGIN_LON, graph_from_ascii
 
 ALTONA = Path(__file__).parents[2] / "data" / "osm" / "altona" / "altona.osm.pbf"

@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo import customization
-from geo.costs import static_costs
-from geo.customization import customize, recustomize
-from geo.hierarchy import build_hierarchy
-from geo.metric import Metric, customized, make_metric, updated
-from geo.node_order import order_nodes, undirected
-from geo.search import SearchSpace, impedances_from, shortest_path
-from geo.search_kernels import bound_of
+from geo.routing import customization
+from geo.routing.costs import static_costs
+from geo.routing.customization import customize, recustomize
+from geo.routing.hierarchy import build_hierarchy
+from geo.routing.metric import Metric, customized, make_metric, updated
+from geo.routing.node_order import order_nodes, undirected
+from geo.routing.search import SearchSpace, impedances_from, shortest_path
+from geo.routing.search_kernels import bound_of
 from tests.geo.naive_search import naive_distances, random_costs, random_graph, random_place
 
 seeds = st.integers(0, 100_000)
@@ -124,7 +124,7 @@ def test_update_of_a_metric_equals_a_new_one():
 
 
 def test_bounds_obey_the_triangle_inequality_and_are_exact(copenhagen):
-    from geo import search
+    from geo.routing import search
 
     graph = copenhagen
     metric = customized(graph, make_metric(graph, static_costs(graph), {}))

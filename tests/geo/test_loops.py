@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geo.costs import static_costs
 from geo.errors import BadInput, NoRoute
-from geo.loops import loop_remainder, loops
-from geo.metric import make_metric
-from geo.paths import both_ways, shared_m, walked_twice_m
-from geo.search import Place, SearchSpace, shortest_path
+from geo.loops.loops import loop_remainder, loops
+from geo.routing.costs import static_costs
+from geo.routing.metric import make_metric
+from geo.routing.paths import both_ways, shared_m, walked_twice_m
+from geo.routing.search import Place, SearchSpace, shortest_path
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
 from tests.geo.naive_search import assert_walkable

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo.foot_access import ROAD_CLASSES
-from geo.junctions import special_classes, turn_deg
-from geo.maneuvers import leg_of, modifier_of
-from geo.path_line import LOOK_M, path_line, simplified
-from geo.search import path_coordinates
+from geo.guidance.junctions import special_classes, turn_deg
+from geo.guidance.maneuvers import leg_of, modifier_of
+from geo.guidance.path_line import LOOK_M, path_line, simplified
+from geo.osm.foot_access import ROAD_CLASSES
+from geo.routing.search import path_coordinates
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
 from tests.geo.walked import path_over, walk, wander

@@ -17,7 +17,7 @@ from geo.matching import (
     match_arrays,
     match_fixes,
 )
-from geo.osm_import import import_osm
+from geo.osm.importer import import_osm
 
 ALTONA = Path(__file__).parents[2] / "data" / "osm" / "altona" / "altona.osm.pbf"
 

@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from geo.costs import DYNAMIC_FACTORS, apply_conditions
 from geo.errors import BadGraph, BadInput
 from geo.graph import Graph, Rule, edge_id, open_graph, save_graph
 from geo.opening_hours import Timetable, closed_edges, time_zone_at
-from geo.timed_access import gate_hours, park_hours, way_hours
+from geo.osm.timed_access import gate_hours, park_hours, way_hours
+from geo.routing.costs import DYNAMIC_FACTORS, apply_conditions
 from tests.geo.asciimap import graph_from_ascii
 
 Tags = dict[str, str]

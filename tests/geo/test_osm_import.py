@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from geo.errors import BadGraph
-from geo.foot_access import ROAD_CLASSES
 from geo.geodesy import haversine_m
 from geo.graph import Graph, edge_id, edge_index
 from geo.graph_check import check_graph
-from geo.osm_import import graph_of, import_osm
-from geo.osm_read import read_extract
+from geo.osm.foot_access import ROAD_CLASSES
+from geo.osm.importer import graph_of, import_osm
+from geo.osm.reader import read_extract
 
 OSM = Path(__file__).parents[2] / "data" / "osm"
 

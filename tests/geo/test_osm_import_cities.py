@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import shapely
 
-from geo.foot_access import CLASS_CODE
 from geo.geodesy import haversine_m
 from geo.graph import Graph, edge_id
 from geo.graph_check import check_graph
-from geo.osm_read import read_extract
-from geo.walkable_areas import cross_areas
+from geo.osm.foot_access import CLASS_CODE
+from geo.osm.reader import read_extract
+from geo.osm.walkable_areas import cross_areas
 
 OSM = Path(__file__).parents[2] / "data" / "osm"
 City = Callable[[str], Graph]

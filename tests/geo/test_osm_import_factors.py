@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from geo.costs import STATIC_FACTORS
-from geo.osm_import import graph_of
+from geo.osm.importer import graph_of
+from geo.osm.static_factors import NAMES, narrow, rough_surface, steep
 from geo.pace import tagged_slope, tobler_factor, walking_s
-from geo.static_factors import NAMES, narrow, rough_surface, steep
+from geo.routing.costs import STATIC_FACTORS
 from tests.geo.asciimap import extract_from_ascii, graph_from_ascii
 
 Tags = dict[str, dict[str, str]]
@@ -261,7 +261,7 @@ def test_factors_do_not_depend_on_how_samples_are_chunked(monkeypatch: pytest.Mo
     tags: Tags = {"BE": {"highway": "primary"}, "CF": {"highway": "residential"}, "A": {"tourism": "museum"}}
     extract, _ = extract_from_ascii(drawing, tags=tags)
     whole = graph_of([extract], keep_all=True).static_factors
-    monkeypatch.setattr("geo.static_factors.CHUNK", 3)
+    monkeypatch.setattr("geo.osm.static_factors.CHUNK", 3)
     assert np.allclose(graph_of([extract], keep_all=True).static_factors, whole, atol=1e-6)
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geo.costs import STATIC_FACTORS, static_costs
 from geo.errors import NoRoute
-from geo.metric import make_metric
-from geo.paths import joined, node_place, path_of, shared_m, walked_twice_m, without_spurs
-from geo.search import Place, SearchSpace, shortest_path
+from geo.routing.costs import STATIC_FACTORS, static_costs
+from geo.routing.metric import make_metric
+from geo.routing.paths import joined, node_place, path_of, shared_m, walked_twice_m, without_spurs
+from geo.routing.search import Place, SearchSpace, shortest_path
 from tests.geo.naive_search import (
     assert_walkable,
     graph_of,

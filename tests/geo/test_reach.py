@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo.costs import STATIC_FACTORS, static_costs
-from geo.reach import reach, time_metric
-from geo.search import Place, SearchSpace
+from geo.routing.costs import STATIC_FACTORS, static_costs
+from geo.routing.reach import reach, time_metric
+from geo.routing.search import Place, SearchSpace
 from tests.geo.naive_search import graph_of, naive_distances, random_costs, random_graph, random_place
 
 LINE = graph_of(

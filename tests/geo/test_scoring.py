@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo.cost_kernels import Routes
-from geo.costs import COLUMN, DYNAMIC_FACTORS, FACTOR_NAMES, STATIC_FACTORS, impedance, weights
 from geo.errors import BadInput, NoRoute
-from geo.metric import make_metric
-from geo.scoring import pack, remaining_impedance, score_routes
-from geo.search import Path, Place, SearchSpace, shortest_path
+from geo.routing.cost_kernels import Routes
+from geo.routing.costs import COLUMN, DYNAMIC_FACTORS, FACTOR_NAMES, STATIC_FACTORS, impedance, weights
+from geo.routing.metric import make_metric
+from geo.routing.scoring import pack, remaining_impedance, score_routes
+from geo.routing.search import Path, Place, SearchSpace, shortest_path
 from tests.geo.naive_search import (
     naive_impedance,
     piece_fractions,

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geo.costs import STATIC_FACTORS, static_costs
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import haversine_m
-from geo.metric import Metric, customized, dearer, make_metric
-from geo.path_kernels import Places
-from geo.search import (
+from geo.routing.costs import STATIC_FACTORS, static_costs
+from geo.routing.metric import Metric, customized, dearer, make_metric
+from geo.routing.path_kernels import Places
+from geo.routing.search import (
     Place,
     SearchSpace,
     path_coordinates,
@@ -243,7 +243,7 @@ def planar(seed):
 
 @pytest.mark.parametrize("searched", SEARCHED)
 def test_memory_is_reused_when_the_stamp_wraps(monkeypatch, searched):
-    monkeypatch.setattr("geo.search._LAST_STAMP", 3)
+    monkeypatch.setattr("geo.routing.search._LAST_STAMP", 3)
     graph = random_graph(11)
     metric = SEARCHED[searched](graph, make_metric(graph, random_costs(graph, 11), {}))
     space, rng = SearchSpace(graph), np.random.default_rng(1)

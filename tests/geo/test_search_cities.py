@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geo.costs import static_costs
-from geo.loops import loops
-from geo.metric import make_metric
-from geo.osm_import import import_osm
-from geo.paths import walked_twice_m
-from geo.search import Place, SearchSpace, path_coordinates, shortest_path
+from geo.loops.loops import loops
+from geo.osm.importer import import_osm
+from geo.routing.costs import static_costs
+from geo.routing.metric import make_metric
+from geo.routing.paths import walked_twice_m
+from geo.routing.search import Place, SearchSpace, path_coordinates, shortest_path
 from tests.geo.naive_search import assert_walkable, naive_cost
 
 OSM = Path(__file__).parents[2] / "data" / "osm"

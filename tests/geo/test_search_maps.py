@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from geo.costs import DYNAMIC_FACTORS, apply_conditions, static_costs
 from geo.errors import NoRoute
-from geo.loops import loops
-from geo.metric import make_metric
-from geo.paths import node_place
-from geo.search import SearchSpace, shortest_path
+from geo.loops.loops import loops
+from geo.routing.costs import DYNAMIC_FACTORS, apply_conditions, static_costs
+from geo.routing.metric import make_metric
+from geo.routing.paths import node_place
+from geo.routing.search import SearchSpace, shortest_path
 from tests.geo.asciimap import graph_from_ascii
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geo.foot_access import CLASS_CODE, ROAD_CLASSES
 from geo.geodesy import to_local
-from geo.osm_import import import_osm
-from geo.street_names import BESIDE_M, PARALLEL_COS, names_along
+from geo.guidance.street_names import BESIDE_M, PARALLEL_COS, names_along
+from geo.osm.foot_access import CLASS_CODE, ROAD_CLASSES
+from geo.osm.importer import import_osm
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.walked import walk
 

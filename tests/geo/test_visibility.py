@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import shapely
 
-from geo.visibility import MAX_DETOUR, MIN_DETOUR_M, OpenSpace, crossing_lines
+from geo.osm.visibility import MAX_DETOUR, MIN_DETOUR_M, OpenSpace, crossing_lines
 
 NOWHERE = (math.nan, math.nan)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from geo.foot_access import is_area, is_obstacle
 from geo.geodesy import haversine_m
 from geo.graph import Graph, edge_id, edge_of_id
 from geo.graph_check import check_graph
-from geo.osm_import import import_osm
+from geo.osm.foot_access import is_area, is_obstacle
+from geo.osm.importer import import_osm
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.test_osm_import import xml
 

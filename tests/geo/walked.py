@@ -10,7 +10,7 @@ import numpy as np
 
 from geo.geodesy import haversine_m
 from geo.graph import Graph
-from geo.search import Path
+from geo.routing.search import Path
 
 
 def path_over(graph: Graph, edges: list[int], start: float = 0.0, end: float = 1.0) -> Path:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from geo.costs import COLUMN, changed_edges, static_costs
 from geo.graph import Rule, edge_id
+from geo.routing.costs import COLUMN, changed_edges, static_costs
 from models.conditions import ConditionTable, darkness, solar_elevation_deg
 from models.records import EdgeCondition
 from tests.geo.asciimap import graph_from_ascii

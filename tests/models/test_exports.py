@@ -8,11 +8,11 @@ import numpy as np
 import orjson
 import pytest
 
-from geo.costs import FACTOR_NAMES, static_costs
 from geo.geodesy import haversine_m
 from geo.network import Network
-from geo.paths import walked_twice_m
-from geo.search import Place, SearchSpace
+from geo.routing.costs import FACTOR_NAMES, static_costs
+from geo.routing.paths import walked_twice_m
+from geo.routing.search import Place, SearchSpace
 from models.exports import ATTRIBUTION, amounts, describe, flaneur_object, geojson, gpx
 from models.planning import Wish
 from models.proposals import propose, yardstick

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import osmium
 
-from geo.maneuvers import leg_of
-from geo.osm_import import import_osm
+from geo.guidance.maneuvers import leg_of
+from geo.osm.importer import import_osm
 from models.guidance import instructions, texts_in
 from tests.geo.walked import quickest
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geo.costs import static_costs
 from geo.network import Network
-from geo.search import Place, SearchSpace
+from geo.routing.costs import static_costs
+from geo.routing.search import Place, SearchSpace
 from models.exports import describe
 from models.map_page import map_page
 from models.map_picture import colour, compact

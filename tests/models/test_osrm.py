@@ -11,9 +11,9 @@ import pytest
 
 from geo.errors import BadInput
 from geo.geodesy import haversine_m
-from geo.osm_import import import_osm
+from geo.osm.importer import import_osm
 from geo.polyline import decode6
-from geo.search import Path, Place, path_coordinates
+from geo.routing.search import Path, Place, path_coordinates
 from models.osrm import Waypoint, route_response
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city

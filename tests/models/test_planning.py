@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geo.costs import static_costs, with_closed
 from geo.errors import BadInput, NoCandidate, NoRoute
-from geo.metric import customized, make_metric
 from geo.network import Network
-from geo.paths import shared_m
-from geo.search import Place, SearchSpace, shortest_path
+from geo.routing.costs import static_costs, with_closed
+from geo.routing.metric import customized, make_metric
+from geo.routing.paths import shared_m
+from geo.routing.search import Place, SearchSpace, shortest_path
 from models.planning import Wish, plan, remaining, snap
 from models.taste_metrics import metric_of, searchable_metric_of
 from tests.geo.asciimap import graph_from_ascii

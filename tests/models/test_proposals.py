@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo.costs import COLUMN, FACTOR_NAMES, INDIFFERENT, static_costs
 from geo.errors import BadInput, NoRoute
 from geo.network import Network
-from geo.paths import both_ways, shared_m
-from geo.search import Place, SearchSpace
+from geo.routing.costs import COLUMN, FACTOR_NAMES, INDIFFERENT, static_costs
+from geo.routing.paths import both_ways, shared_m
+from geo.routing.search import Place, SearchSpace
 from models.planning import Wish, plan
 from models.proposals import network_at, propose, yardstick
 from tests.geo.asciimap import graph_from_ascii

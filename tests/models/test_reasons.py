@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from geo.costs import FACTORS, static_costs
-from geo.metric import make_metric
 from geo.network import Network
-from geo.paths import path_of
-from geo.search import Place, SearchSpace
+from geo.routing.costs import FACTORS, static_costs
+from geo.routing.metric import make_metric
+from geo.routing.paths import path_of
+from geo.routing.search import Place, SearchSpace
 from models.planning import Planned, Wish
 from models.proposals import Yardstick, propose, yardstick
 from models.reasons import breakdown, most_felt, noun, via, why

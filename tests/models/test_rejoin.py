@@ -9,10 +9,10 @@ from pathlib import Path as Folder
 import numpy as np
 import pytest
 
-from geo.costs import static_costs
 from geo.network import Network
-from geo.paths import path_of
-from geo.search import Path, Place, SearchSpace
+from geo.routing.costs import static_costs
+from geo.routing.paths import path_of
+from geo.routing.search import Path, Place, SearchSpace
 from models.planning import Wish, rejoin
 from models.taste_metrics import metric_of
 from tests.broker.drawn import City, draw

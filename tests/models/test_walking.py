@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from geo.costs import static_costs
 from geo.network import Network
+from geo.routing.costs import static_costs
 from models.records import Fix, RouteRequest, RouteUpdate, encode
 from models.walker_state import WalkerState
 from models.walking import Walking

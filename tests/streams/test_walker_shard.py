@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geo.costs import static_costs
 from geo.network import Network
+from geo.routing.costs import static_costs
 from models.records import RouteRequest, encode
 from streams.blocks import Block
 from streams.settings import Settings

@@ -15,7 +15,7 @@ from geo.errors import BadInput
 from geo.geodesy import haversine_m
 from geo.graph import Graph
 from geo.grid import nearest_edges
-from geo.osm_import import import_osm
+from geo.osm.importer import import_osm
 from models.records import Fix, RouteRequest, TrafficReport, WeatherReport, decode
 from models.walker_state import WalkerState
 from models.walking import Walking

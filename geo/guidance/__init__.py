@@ -1,0 +1,1 @@
+"""What a walker must be told along a path."""
