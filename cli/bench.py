@@ -26,6 +26,7 @@ def command() -> None:
       flaneur bench recovery --devices 100000
       flaneur bench route --graph graph --extract city.osm.pbf --json
       flaneur bench conditions --graph graph
+      flaneur bench loops --graph graph
       flaneur bench score --graph .run/graph --pairs 1000
     """
 
@@ -202,6 +203,53 @@ def conditions(as_json: bool, graph_dir: str | None, seed: int, changes: int, pe
     chosen = choose_routing_peers(_names(peers), PEERS, False)
     job = ConditionsJob(changes, seed)
     measure_on_graph("conditions", as_json, graph_dir, lambda session: run_conditions(job, chosen, session))
+
+
+@command.command("loops")
+@_on_graph
+@click.option("--pairs", type=int, default=200, show_default=True, help="Loops of each length: their starts.")
+@click.option(
+    "--length-m",
+    "lengths_m",
+    type=float,
+    multiple=True,
+    default=(2_000.0, 4_000.0, 6_000.0, 10_000.0),
+    show_default=True,
+    help="Wanted; again for more of them.",
+)
+@click.option(
+    "--taste", "tastes", multiple=True, metavar="NAME=W,...", help="Weights other than the default."
+)
+@click.option(
+    "--extract", type=click.Path(exists=True, dir_okay=False), help="The graph's OSM file, for the peer."
+)
+@click.option(
+    "--peers", metavar="graphhopper|none", help="Peers in the same run (default: if it can run here)."
+)
+def loops(
+    as_json: bool,
+    graph_dir: str | None,
+    seed: int,
+    pairs: int,
+    lengths_m: tuple[float, ...],
+    tastes: tuple[str, ...],
+    extract: str | None,
+    peers: str | None,
+) -> None:
+    """How near loops come to the wanted length, how much they walk twice, how long three of them take.
+
+    \b
+    Examples:
+      flaneur bench loops --graph graph --length-m 2000 --length-m 4000 --json
+      flaneur bench loops --graph graph --extract city.osm.pbf --peers graphhopper
+    """
+    from bench.loops import PEERS, LoopsJob, run_loops
+    from bench.peers.routing import choose_routing_peers
+    from cli.plan_options import taste
+
+    chosen = choose_routing_peers(_names(peers), PEERS, extract is not None)
+    job = LoopsJob(pairs, seed, lengths_m, taste(tastes), extract)
+    measure_on_graph("loops", as_json, graph_dir, lambda session: run_loops(job, chosen, session))
 
 
 @command.command("growth")

@@ -2,7 +2,8 @@
 
 An edge stands for its stretch: of a two-way pair only the lower index is returned, as in the spatial
 index; `geo.routing.costs.apply_conditions` gives a value to both directions. An edge is *along* a line when
-it runs beside it (within 15 m and 35°) for half of its own length or 15 m: a side street that ends there is not.
+it runs beside it (within 15 m and 35°) for half of its own length or 15 m: a side street that ends there is
+not.
 """
 
 from __future__ import annotations
