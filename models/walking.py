@@ -43,6 +43,7 @@ from models.wording import CLOSED, message_for, message_for_factor
 VERSIONS_PER_OFFSET = 64
 SNAP_M = 150.0
 STRAYED = 3  # so many reroutes in a row that were not followed make a new loop
+TASTES_AT_ONCE = 64  # whose impedances of all edges are in memory at the same time
 
 
 @dataclass(frozen=True)
@@ -309,23 +310,27 @@ class Walking:
             return step
         started = time.perf_counter()
         ahead = [self._ahead(s) for s in slots.tolist()]
-        tastes, row = _distinct(self.state.trips["taste"][slots])
-        routes = pack(ahead)
-        start = np.zeros(len(slots), np.int32), routes.start_fraction, row
-        costs = [
-            remaining_impedance(
-                network.graph,
-                np.stack([impedance(network.graph, world.costs, _taste(taste)) for taste in tastes]),
-                routes,
-                *start,
-            )
-            for world in (before, network)
-        ]
+        costs = [self._left(world, slots, ahead) for world in (before, network)]
         started = _lap(step, "rescore", started)
         for k in np.flatnonzero(costs[1] > costs[0] * (1.0 + self.policy.worse_share)).tolist():
             self._reroute(step, int(slots[k]), ahead[k], float(costs[1][k]))
         _lap(step, "search", started)
         return step
+
+    def _left(self, network: Network, slots: I64, ahead: Sequence[Path]) -> F64:
+        """The impedance of each walker's way ahead, a few tastes at a time: each needs that of every edge."""
+        tastes, row = _distinct(self.state.trips["taste"][slots])
+        left = np.empty(len(slots))
+        for first in range(0, len(tastes), TASTES_AT_ONCE):
+            some = tastes[first : first + TASTES_AT_ONCE]
+            mine = np.flatnonzero((row >= first) & (row < first + len(some)))
+            values = np.stack([impedance(network.graph, network.costs, _taste(taste)) for taste in some])
+            routes = pack([ahead[k] for k in mine.tolist()])
+            begin = np.zeros(len(mine), np.int32)
+            left[mine] = remaining_impedance(
+                network.graph, values, routes, begin, routes.start_fraction, row[mine] - np.int32(first)
+            )
+        return left
 
     def _ahead(self, s: int) -> Path:
         """What is left of a walker's route."""

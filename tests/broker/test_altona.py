@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,12 @@ from geo.network import Network
 from geo.osm.importer import import_osm
 from geo.polyline import decode6
 from geo.routing.costs import static_costs
-from models.records import Fix, RouteRequest, RouteUpdate, decode, encode
+from models.condition_places import cell_key
+from models.records import EdgeCondition, Fix, RouteRequest, RouteUpdate, decode, encode
 from models.walker_state import WalkerState
 from models.walking import Walking
 from streams.settings import Settings
-from streams.topics import DEVICE_TOPICS, GPS_FIXES, ROUTE_REQUESTS
+from streams.topics import DEVICE_TOPICS, EDGE_CONDITIONS, GPS_FIXES, ROUTE_REQUESTS
 from streams.traces import read_trace
 from streams.walker_shard import graph_checksum
 from tests.broker.deployment import Client, Phone, Reader, Worker, stored_walkers, wait_for
@@ -28,6 +30,7 @@ from tests.broker.deployment import Client, Phone, Reader, Worker, stored_walker
 DATA = Path(__file__).resolve().parents[2] / "data"
 WALK = DATA / "traces" / "altona" / "altona_walk.json"
 FIXES = 2179
+MORNING = datetime(2024, 6, 1, 8, 0, tzinfo=UTC).timestamp()
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,9 @@ def altona(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Graph]:
 
 @pytest.fixture
 def worker(settings: Settings, altona: tuple[Path, Graph], tmp_path: Path) -> Iterator[Worker]:
+    # the worker's clock starts with it, by day: what it plans depends on how dark it is
+    morning = EdgeCondition(key=cell_key(int(altona[1].cell_h3[0])), ts=MORNING, version=0, expires=MORNING)
+    Phone(settings).send(EDGE_CONDITIONS, morning.key, morning)
     started = Worker(replace(settings, graph_dir=str(altona[0])), tmp_path).start()
     try:
         yield started.wait_ready()

@@ -12,6 +12,7 @@ import pytest
 
 from geo.network import Network
 from geo.routing.costs import static_costs
+from models.planning import remaining
 from models.records import Fix, RouteRequest, RouteUpdate, encode
 from models.walker_state import WalkerState
 from models.walking import Walking
@@ -31,11 +32,20 @@ def walking(city: City) -> Walking:
     return Walking(0, network, WalkerState(4, city.checksum, TOPICS, capacity=2))
 
 
-def ask(one: Walking, city: City, device: str, start: str, end: str, offset: int) -> list[RouteUpdate]:
+def ask(
+    one: Walking,
+    city: City,
+    device: str,
+    start: str,
+    end: str,
+    offset: int,
+    taste: dict[str, float] | None = None,
+) -> list[RouteUpdate]:
     (lat, lon), (dest_lat, dest_lon) = city.places[start], city.places[end]
     request = RouteRequest(
-        device=device, request="r", ts=T0, kind="to", lat=lat, lon=lon, dest_lat=dest_lat, dest_lon=dest_lon
-    )
+        device=device, request="r", ts=T0, kind="to", lat=lat, lon=lon, dest_lat=dest_lat, dest_lon=dest_lon,
+        taste=taste,
+    )  # fmt: skip
     return one.take_request(device.encode(), request, offset, 0).updates
 
 
@@ -125,6 +135,24 @@ def test_a_request_taken_twice_changes_nothing(city: City) -> None:
     stop = RouteRequest(device="w0", request="s", ts=T0, kind="stop")
     assert one.take_request(b"w0", stop, 4, 0).updates == []  # for the trip before
     assert [update.reason for update in one.take_request(b"w0", stop, 6, 0).updates] == ["ended"]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 64])
+def test_ways_ahead_are_weighed_by_each_walkers_own_taste(
+    city: City, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("models.walking.TASTES_AT_ONCE", at_once)
+    one = walking(city)
+    tastes = [{"noise": 0.5 * (k % 4), "steps": 0.1 * (k % 2)} for k in range(len(ROUTES))]
+    for k, route in enumerate(ROUTES):
+        ask(one, city, f"w{k}", route[0], "H", k, tastes[k])
+    slots = one.state.active_slots()
+    ahead = [one._ahead(s) for s in slots.tolist()]
+    left = one._left(one.network, slots, ahead)
+    assert len(left) == len(ROUTES)
+    for path, cost, taste in zip(ahead, left.tolist(), tastes, strict=True):
+        alone = remaining(one.network, taste, path.edges, 0, path.start_fraction, path.end_fraction)
+        assert cost == pytest.approx(alone.impedance, rel=1e-6)
 
 
 def test_buckets_come_back_as_they_were(city: City, tmp_path: Path) -> None:
