@@ -143,7 +143,7 @@ def test_ways_ahead_are_weighed_by_each_walkers_own_taste(
 ) -> None:
     monkeypatch.setattr("models.walking.TASTES_AT_ONCE", at_once)
     one = walking(city)
-    tastes = [{"noise": 0.5 * (k % 4), "steps": 0.1 * (k % 2)} for k in range(len(ROUTES))]
+    tastes = [{"unsheltered": 0.5 * (k % 4), "steps": 0.1 * (k % 2)} for k in range(len(ROUTES))]
     for k, route in enumerate(ROUTES):
         ask(one, city, f"w{k}", route[0], "H", k, tastes[k])
     slots = one.state.active_slots()
