@@ -36,8 +36,8 @@ def node_place(graph: Graph, node: int) -> Place:
     return Place(int(graph.first_out[node]), 0.0)
 
 
-def joined(graph: Graph, metric: Metric, legs: Sequence[Path]) -> Path:
-    """One path from legs that meet at nodes, with the way out and back at a meeting point cut off.
+def joined(graph: Graph, metric: Metric, legs: Sequence[Path], *, cut: bool = True) -> Path:
+    """One path from legs that meet at nodes; `cut` off is the way out and back at a meeting point.
 
     A leg may begin and end amid an edge only where the joined path does.
     """
@@ -48,7 +48,8 @@ def joined(graph: Graph, metric: Metric, legs: Sequence[Path]) -> Path:
         end = len(leg.edges) - (1 if i < len(legs) - 1 and leg.end_fraction == 0.0 else 0)
         parts.append(leg.edges[begin:end])
     edges = np.concatenate(parts)
-    return without_spurs(graph, metric, edges, legs[0].start_fraction, legs[-1].end_fraction)
+    put_together = without_spurs if cut else path_of
+    return put_together(graph, metric, edges, legs[0].start_fraction, legs[-1].end_fraction)
 
 
 def without_spurs(
