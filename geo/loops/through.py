@@ -1,8 +1,8 @@
 """Loops that pass places somebody wants to see.
 
 The order of the places is the one with the least impedance; there are few, so all orders are tried. What the
-loop then lacks of the wanted amount is walked between two of the stops, each pair of neighbours in turn. Where
-a place lies in a dead end, the way there is walked back: somebody wants to see it.
+loop then lacks of the wanted amount is walked between two of the stops, each pair of neighbours in turn.
+Where a place lies in a dead end, the way there is walked back: somebody wants to see it.
 """
 
 from __future__ import annotations
