@@ -30,7 +30,7 @@ VIAS, PER_DIRECTION = 80, 6
 MORE = 2  # times as many where that is not enough
 REPEATS_MUCH = 0.2  # of its length
 FAR_POINTS = 8
-MORE_ROUNDS = (2, 3)  # 4 or 8 loops in a row, on a small island
+MORE_ROUNDS = ((4, 2), (4, 3))  # parts and turns, on a small island
 FURTHER_OFF = (0.2, 0.5, 1e6)  # relative errors that are looked for, one after the other, where nothing fits
 BLENDS = 4
 
@@ -109,7 +109,7 @@ def loop_remainder(
     search = LoopSearch(graph, metric, searched, place, home, space, amount, avoided, turn_penalty)
     band = BAND if direct is None else _band_beyond(amount.of(direct) / amount.wanted)
     seeds = np.random.default_rng(seed).integers(2**31, size=3).tolist()
-    drafts = search.through_vias(VIAS, PER_DIRECTION, band, tolerance, seeds[0])
+    drafts = search.through_vias(VIAS, PER_DIRECTION, band, tolerance, seeds[0], spread=True)
     found = search.best(drafts, count, tolerance)
     if len(found) == count:
         return found
@@ -117,23 +117,23 @@ def loop_remainder(
     drafts = all_of([drafts, search.through_vias(*effort, (0.0, 1.0 + tolerance), tolerance, seeds[1])])
     found = search.best(drafts, count, tolerance)
     if _repeats_much(graph, found):
-        drafts = all_of([drafts, search.rounds(1, VIAS, MORE * PER_DIRECTION, tolerance, seeds[2])])
+        drafts = all_of([drafts, search.rounds(2, 1, VIAS, MORE * PER_DIRECTION, tolerance, seeds[2])])
         found = search.best(drafts, count, tolerance)
     if _repeats_much(graph, found):
         drafts = all_of([drafts, _ways_back(search, searched, space)])
         found = search.best(drafts, count, tolerance)
     if not found:
         found = search.best(search.there_and_back(tolerance), count, tolerance)
-    for times in MORE_ROUNDS:
+    for parts, turns in MORE_ROUNDS:
         if found:
             break
         found = search.best(
-            search.rounds(times, VIAS, MORE * PER_DIRECTION, tolerance, seeds[2]), count, tolerance
+            search.rounds(parts, turns, VIAS, MORE * PER_DIRECTION, tolerance, seeds[2]), count, tolerance
         )
     for error in FURTHER_OFF:
         if found:
             break
-        drafts = search.through_vias(MORE * VIAS, MORE * PER_DIRECTION, (0.0, 1.0 + error), error, seeds[0])
+        drafts = search.through_vias(VIAS, MORE * PER_DIRECTION, (0.0, 1.0 + error), error, seeds[0])
         found = search.nearest(drafts)
     if direct is not None and not (found and amount.error(found[0]) < amount.error(direct)):
         found = [direct]

@@ -14,6 +14,7 @@ from numba import njit
 from geo.loops.vias import meet_between
 
 LEEWAY = 1.05  # by which cutting its spurs may better a loop
+SAME = 1e-6  # loops whose ratings differ by less, relatively, are one: only rounding tells them apart
 MIN_AMOUNT = 1e-3  # of a loop that is more than a spur, but for rounding
 
 
@@ -141,7 +142,8 @@ def best_pairs(climbed, streets, vias, count, depth, out, home, window, both_ord
             between, d = meet_between(vias, depth, a, b)
             if d < 0:
                 continue
-            amount += vias.up_amount[a, d] + vias.down_amount[b, d]
+            amount_between = vias.up_amount[a, d] + vias.down_amount[b, d]
+            amount += amount_between
             if not low <= amount <= high_uncut:
                 continue
             cost = out.impedance[r] + between + home.impedance[s]
@@ -149,10 +151,14 @@ def best_pairs(climbed, streets, vias, count, depth, out, home, window, both_ord
             if cost / amount >= LEEWAY * rating[sector, most - 1]:
                 continue
             home_way = home_edges[home_first[b] : home_first[b + 1]]
-            size = spur_at_start(climbed, streets.reverse, vias, a, b, d, out_way, stack)
-            spur_cost, spur_amount = there_and_back(streets, out_way[:size])
-            size = spur_at_end(climbed, streets.reverse, vias, a, b, d, home_way, stack)
-            end_cost, end_amount = there_and_back(streets, home_way[:size])
+            start_size = spur_at_start(climbed, streets.reverse, vias, a, b, d, out_way, stack)
+            end_size = spur_at_end(climbed, streets.reverse, vias, a, b, d, home_way, stack)
+            if 0 < start_size == len(out_way) or 0 < end_size == len(home_way):
+                continue  # back over the place itself: one via alone would do, and gives a way there and back
+            spur_cost, spur_amount = there_and_back(streets, out_way[:start_size])
+            end_cost, end_amount = there_and_back(streets, home_way[:end_size])
+            if spur_amount + end_amount >= 2.0 * amount_between - MIN_AMOUNT:
+                continue  # nothing is left between the vias: what is left of the loop may be a spur, too
             cost -= spur_cost + end_cost
             amount -= spur_amount + end_amount
             if not (low <= amount <= high and amount > MIN_AMOUNT):
@@ -183,15 +189,18 @@ def there_and_back(streets, edges):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def insert(rating, pair, rate, a, b):  # type: ignore[no-untyped-def]
-    """Put a pair where it belongs among the best ones, if it does."""
-    i = len(rating) - 1
-    if rate >= rating[i]:
+    """Put a pair where it belongs among the best ones, if it does, and its loop is not there already."""
+    at = len(rating)
+    while at > 0 and rating[at - 1] > rate:
+        at -= 1
+    if at == len(rating):
         return
-    while i > 0 and rating[i - 1] > rate:
+    if rating[at] - rate < SAME * rate or (at > 0 and rate - rating[at - 1] < SAME * rate):
+        return
+    for i in range(len(rating) - 1, at, -1):
         rating[i] = rating[i - 1]
         pair[i, 0], pair[i, 1] = pair[i - 1, 0], pair[i - 1, 1]
-        i -= 1
-    rating[i], pair[i, 0], pair[i, 1] = rate, a, b
+    rating[at], pair[at, 0], pair[at, 1] = rate, a, b
 
 
 @njit(cache=True)

@@ -15,7 +15,7 @@ from geo.loops.doubles import double_loops
 from geo.loops.memory import room_of
 from geo.loops.pairs import best_pairs, turning_points
 from geo.loops.trees import Climbed, Ends, Streets, grow_tree, slot_amounts
-from geo.loops.vias import Vias, choose_vias, climb_vias
+from geo.loops.vias import RINGS, SECTORS, Vias, choose_vias, climb_vias
 from geo.loops.ways import (
     Drafts,
     Manners,
@@ -33,7 +33,7 @@ MAX_OVERLAP = 0.6  # of two loops that are offered together, on the metres of th
 SPURS = 1.5  # how much longer than wanted a loop may be before its spurs are cut
 DIRECTIONS = 12  # in which loops are looked for
 REACH = 1.1  # of the wanted amount: the most pleasant way there and home is not the shortest
-SINGLE_ERROR = 0.4  # relative, of a loop that others are put to
+SINGLE_ERRORS = (0.4, 0.8)  # relative, of a loop that others are put to; the second if the first gives none
 
 Array = TypeVar("Array", bound=NDArray[np.generic])
 
@@ -100,24 +100,37 @@ class LoopSearch:
         self.both_orders = place != home or turn_penalty != 0.0
 
     def through_vias(
-        self, vias: int, per_direction: int, band: tuple[float, float], error: float, seed: int
+        self,
+        vias: int,
+        per_direction: int,
+        band: tuple[float, float],
+        error: float,
+        seed: int,
+        *,
+        spread: bool = False,
     ) -> Drafts:
         """Loops off the wanted amount by no more than `error` (relative): the best of each direction.
 
         vias: how many nodes are tried in pairs; band: (low, high) of what it takes to go there and home, as
-        shares of the wanted amount.
+        shares of the wanted amount; spread: over bearings and distances, else they are drawn without regard.
         """
-        return self._through(self.amount, vias, per_direction, band, error, seed)
+        return self._through(self.amount, vias, per_direction, band, error, seed, spread)
 
     def _through(
-        self, of: Amount, vias: int, per_direction: int, band: tuple[float, float], error: float, seed: int
+        self,
+        of: Amount,
+        vias: int,
+        per_direction: int,
+        band: tuple[float, float],
+        error: float,
+        seed: int,
+        spread: bool,
     ) -> Drafts:
         wanted, room = of.wanted, self.room
         chosen = room.vias(vias)
         low, high = band[0] * wanted, band[1] * wanted
-        count = choose_vias(
-            room.via_at, self.streets, room.out, room.home, low, high, vias // 64 + 1, seed, chosen
-        )
+        per_bin = vias // (SECTORS * RINGS) + 1 if spread else vias
+        count = choose_vias(room.via_at, self.streets, room.out, room.home, low, high, per_bin, seed, chosen)
         climb_vias(self.climbed, room.depth, chosen, count)
         pair = np.empty((DIRECTIONS, per_direction, 2), np.int32)
         rating = np.empty((DIRECTIONS, per_direction))
@@ -129,21 +142,31 @@ class LoopSearch:
         return self._unpacked(chosen, pair[rating < np.inf], cut=True)
 
     def rounds(
-        self, times: int, vias: int, per_direction: int, error: float, seed: int, most: int = 100
+        self, parts: int, turns: int, vias: int, per_direction: int, error: float, seed: int, most: int = 100
     ) -> Drafts:
-        """2, 4, 8, ... (`2 ** times`) loops in a row, as `through_vias`; none where place and home differ."""
+        """Up to `2 ** turns` loops in a row, as `through_vias`; none where place and home differ.
+
+        parts: a single one is about as long as the wanted amount has it in so many parts.
+        """
         if self.place != self.home:
             return draft_of([])
-        wanted = self.amount.wanted / 2**times
-        single = Amount(wanted, self.amount.is_duration)
-        drafts = self._through(single, vias, per_direction, (0.0, 1.0 + SINGLE_ERROR), SINGLE_ERROR, seed)
-        for turn in range(times):
-            wanted *= 2
-            off = error if turn == times - 1 else SINGLE_ERROR
-            amount, rating = self._rated(drafts)
-            low, high = (1.0 - off) * wanted, (1.0 + off) * wanted
-            drafts = double_loops(self.streets, drafts, amount, rating, low, high, most)
+        wanted = self.amount.wanted
+        single = Amount(wanted / parts, self.amount.is_duration)
+        for off in SINGLE_ERRORS:
+            drafts = self._through(single, vias, per_direction, (0.0, 1.0 + off), off, seed, True)
+            for turn in range(1, turns):
+                some = min(wanted / 2, wanted * 2**turn / parts)
+                drafts = all_of([drafts, self._doubled(drafts, some, off / 4, most)])
+            drafts = self._doubled(drafts, wanted, error, most)
+            if len(drafts.start):
+                break
         return drafts
+
+    def _doubled(self, drafts: Drafts, wanted: float, error: float, most: int) -> Drafts:
+        amount, rating = self._rated(drafts)
+        low, high = (1.0 - error) * wanted, (1.0 + error) * wanted
+        doubles: Drafts = double_loops(self.streets, drafts, amount, rating, low, high, most)
+        return doubles
 
     def there_and_back(self, error: float, most: int = 8) -> Drafts:
         """Ways to a node and from there home over what may be the same ground, as `through_vias`."""

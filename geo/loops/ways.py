@@ -13,7 +13,7 @@ from geo.loops.vias import meet_between
 from geo.routing.ground_kernels import cut_spurs, mark, on_marked, twice
 from geo.routing.hierarchy_kernels import unpack
 
-SQUARE_M = 24.0  # what lies within half of it is the same street
+SQUARE_M = 30.0  # what lies within half of it is the same street
 AWAY_M = 120.0  # walked in between, before it counts as coming back
 
 

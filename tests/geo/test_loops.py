@@ -7,9 +7,9 @@ import pytest
 
 from geo.errors import BadInput, NoRoute
 from geo.loops.loops import loop_remainder, loops
-from geo.routing.costs import static_costs
-from geo.routing.metric import make_metric
-from geo.routing.paths import both_ways, shared_m, walked_twice_m
+from geo.routing.costs import FACTOR_NAMES, static_costs
+from geo.routing.metric import Metric, make_metric
+from geo.routing.paths import both_ways, shared_m, stretches, walked_twice_m
 from geo.routing.search import Place, SearchSpace, shortest_path
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
@@ -132,3 +132,33 @@ def test_no_loop_in_a_dead_end_street():
 def test_bad_amounts_are_refused(amount):
     with pytest.raises(BadInput):
         loops(CITY, METRIC, Place(0, 0.0), SPACE, **amount)
+
+
+def test_way_home_that_is_too_pleasant_is_shortened_to_what_is_left():
+    rng, shortened = np.random.default_rng(11), 0
+    metres = Metric(np.array(CITY.length_m))
+    felt = rng.uniform(1.0, 8.0, CITY.edge_count)[stretches(CITY, np.arange(CITY.edge_count))]
+    fussy = Metric((CITY.duration_s * felt).astype(np.float32))
+    for _ in range(30):
+        place, home = inner_place(rng), inner_place(rng)
+        direct = shortest_path(CITY, fussy, place, home, SPACE)
+        shortest = shortest_path(CITY, metres, place, home, SPACE)
+        if shortest.length_m < 0.85 * direct.length_m:
+            wanted = 0.9 * direct.length_m
+            (path,) = loop_remainder(CITY, fussy, place, home, SPACE, length_m=wanted)
+            assert_walkable(CITY, path, place, home)
+            assert shortest.length_m <= path.length_m <= 1.05 * wanted
+            assert path.impedance >= direct.impedance - 1e-6
+            shortened += 1
+    assert shortened > 2
+
+
+def test_any_taste_and_either_amount_give_loops():
+    rng = np.random.default_rng(12)
+    for _ in range(8):
+        taste = dict(zip(FACTOR_NAMES, rng.uniform(-0.5, 2.0, len(FACTOR_NAMES)).tolist(), strict=True))
+        metric, start = make_metric(CITY, static_costs(CITY), taste), inner_place(rng)
+        for loop in loops(CITY, metric, start, SPACE, duration_s=2400.0):
+            assert_walkable(CITY, loop, start, start)
+            assert loop.duration_s == pytest.approx(2400.0, rel=0.05)
+            assert walked_twice_m(CITY, loop) <= 0.2 * loop.length_m
