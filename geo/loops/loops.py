@@ -27,7 +27,7 @@ AVOID_PENALTY = 4.0  # what is to be avoided is dearer by this
 WALKED_PENALTY = 4.0  # so is the way out, for a way back that is searched by itself
 BAND = (0.35, 0.92)  # there and home again, as a share of the wanted amount, of the vias that are tried first
 VIAS, PER_DIRECTION = 80, 6
-MORE = 2  # times as many where that is not enough
+MORE_VIAS, MORE_PER_DIRECTION = 116, 12  # where that is not enough
 REPEATS_MUCH = 0.2  # of its length
 FAR_POINTS = 8
 MORE_ROUNDS = ((4, 2), (4, 3))  # parts and turns, on a small island
@@ -113,11 +113,11 @@ def loop_remainder(
     found = search.best(drafts, count, tolerance)
     if len(found) == count:
         return found
-    effort = MORE * VIAS, MORE * PER_DIRECTION
+    effort = MORE_VIAS, MORE_PER_DIRECTION
     drafts = all_of([drafts, search.through_vias(*effort, (0.0, 1.0 + tolerance), tolerance, seeds[1])])
     found = search.best(drafts, count, tolerance)
     if _repeats_much(graph, found):
-        drafts = all_of([drafts, search.rounds(2, 1, VIAS, MORE * PER_DIRECTION, tolerance, seeds[2])])
+        drafts = all_of([drafts, search.rounds(2, 1, VIAS, MORE_PER_DIRECTION, tolerance, seeds[2])])
         found = search.best(drafts, count, tolerance)
     if _repeats_much(graph, found):
         drafts = all_of([drafts, _ways_back(search, searched, space)])
@@ -128,12 +128,12 @@ def loop_remainder(
         if found:
             break
         found = search.best(
-            search.rounds(parts, turns, VIAS, MORE * PER_DIRECTION, tolerance, seeds[2]), count, tolerance
+            search.rounds(parts, turns, VIAS, MORE_PER_DIRECTION, tolerance, seeds[2]), count, tolerance
         )
     for error in FURTHER_OFF:
         if found:
             break
-        drafts = search.through_vias(VIAS, MORE * PER_DIRECTION, (0.0, 1.0 + error), error, seeds[0])
+        drafts = search.through_vias(VIAS, MORE_PER_DIRECTION, (0.0, 1.0 + error), error, seeds[0])
         found = search.nearest(drafts)
     if direct is not None and not (found and amount.error(found[0]) < amount.error(direct)):
         found = [direct]
