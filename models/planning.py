@@ -5,7 +5,7 @@ Pure: the same arguments give the same plan, for a first proposal, after a disli
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -98,7 +98,7 @@ def plan(
             start = Place(heading_edge, 1.0 - start.fraction)
         if start.edge == heading_edge:
             turn_penalty = TURN_PENALTY_S
-    end = _end_of(wish)
+    end = end_of(wish)
     length_m, duration_s = _left(wish, walked_m, walked_s)
     if length_m is None and duration_s is None:
         path = _way_to(graph, metric, start, end, space, avoid_edges, turn_penalty)
@@ -116,7 +116,7 @@ def plan(
             avoid_edges=avoid_edges,
             turn_penalty=turn_penalty,
         )[0]
-    return _planned(network, wish, path)
+    return planned(network, wish, [path])[0]
 
 
 def rejoin(
@@ -159,20 +159,24 @@ def rejoin(
     turn_penalty = TURN_PENALTY_S if heading_edge == start.edge else 0.0
     leg = shortest_path(graph, metric, start, Place(int(edges[i]), 0.0), space, turn_penalty=turn_penalty)
     rest = path_of(graph, metric, edges[i:], 0.0, ahead.end_fraction)
-    return _planned(network, wish, joined(graph, metric, [leg, rest]))
+    return planned(network, wish, [joined(graph, metric, [leg, rest])])[0]
 
 
-def _planned(network: Network, wish: Wish, path: Path) -> Planned:
-    scores = score_routes(network.graph, network.costs, [path], [wish.taste])
-    return Planned(
-        path,
-        path.length_m,
-        path.duration_s,
-        path.impedance,
-        scores.exposures(0),
-        wish.taste,
-        network.costs.version,
-    )
+def planned(network: Network, wish: Wish, paths: Sequence[Path]) -> list[Planned]:
+    """The paths with what they hold for the walker."""
+    scores = score_routes(network.graph, network.costs, paths, [wish.taste])
+    return [
+        Planned(
+            path,
+            path.length_m,
+            path.duration_s,
+            path.impedance,
+            scores.exposures(i),
+            wish.taste,
+            network.costs.version,
+        )
+        for i, path in enumerate(paths)
+    ]
 
 
 def remaining(
@@ -208,7 +212,8 @@ def snap(graph: Graph, lat: float, lon: float, radius_m: float = 100.0) -> Place
     return Place(near[0].edge, near[0].fraction)
 
 
-def _end_of(wish: Wish) -> Place:
+def end_of(wish: Wish) -> Place:
+    """Where the wish ends; raises BadInput for a loop without an amount and a way without a destination."""
     if wish.kind == "loop":
         if wish.length_m is None and wish.duration_s is None:
             raise BadInput("a loop needs a wanted length_m or duration_s, and this wish has neither")

@@ -21,7 +21,7 @@ from geo.routing.paths import both_ways, path_of
 from geo.routing.scoring import score_routes
 from geo.routing.search import Path, Place, SearchSpace, path_coordinates, shortest_path
 from models.condition_table import darkness
-from models.planning import AVOID_PENALTY, Planned, Wish
+from models.planning import AVOID_PENALTY, Planned, Wish, end_of, planned
 from models.taste_metrics import searchable_metric_of
 
 MISSED_SHARE = 0.2  # what is off the wanted amount by more than this is no answer to the wish
@@ -68,7 +68,7 @@ def propose(
     """
     if count < 1:
         raise BadInput(f"{count} proposals cannot be made; ask for 1 or more")
-    graph, metric, end = network.graph, searchable_metric_of(network, wish.taste), _end_of(wish)
+    graph, metric, end = network.graph, searchable_metric_of(network, wish.taste), end_of(wish)
     if wish.length_m is None and wish.duration_s is None:
         paths = _ways(graph, metric, start, end, count, avoid_edges, space)
     else:
@@ -85,19 +85,7 @@ def propose(
             avoid_edges=avoid_edges,
         )
         _check_amount(wish, paths[0])
-    scores = score_routes(graph, network.costs, paths, [wish.taste])
-    return [
-        Planned(
-            path,
-            path.length_m,
-            path.duration_s,
-            path.impedance,
-            scores.exposures(i),
-            wish.taste,
-            network.costs.version,
-        )
-        for i, path in enumerate(paths)
-    ]
+    return planned(network, wish, paths)
 
 
 def yardstick(
@@ -107,21 +95,11 @@ def yardstick(
     graph = network.graph
     if wish.kind == "to":
         quickest = shortest_path(
-            graph, searchable_metric_of(network, INDIFFERENT), start, _end_of(wish), space
+            graph, searchable_metric_of(network, INDIFFERENT), start, end_of(wish), space
         )
         return Yardstick(quickest, score_routes(graph, network.costs, [quickest], []).exposures(0))
     around = _edges_around(graph, [one.path for one in proposals])
     return Yardstick(None, _mean_factors(graph, network.costs, around))
-
-
-def _end_of(wish: Wish) -> Place:
-    if wish.kind == "to":
-        if wish.dest is None:
-            raise BadInput("a route of kind 'to' needs a destination, and this wish has none")
-        return wish.dest
-    if wish.length_m is None and wish.duration_s is None:
-        raise BadInput("a loop needs a wanted length_m or duration_s, and this wish has neither")
-    return wish.home
 
 
 def _ways(

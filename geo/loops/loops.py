@@ -91,7 +91,7 @@ def loop_remainder(
     not; where all are longer, the best way home. `turn_penalty` is held against setting out over the reverse
     of the place's edge, as in `shortest_path`.
     """
-    amount = _wanted(length_m, duration_s)
+    amount = wanted_amount(length_m, duration_s)
     metric = customized(graph, metric)
     direct = None
     if checked_place(graph, place) != home:
@@ -145,7 +145,8 @@ def loop_remainder(
     return found
 
 
-def _wanted(length_m: float | None, duration_s: float | None) -> Amount:
+def wanted_amount(length_m: float | None, duration_s: float | None) -> Amount:
+    """The one that is given; raises BadInput for both or neither, and for what is not positive."""
     if (length_m is None) == (duration_s is None):
         raise BadInput("a loop needs either length_m or duration_s, and not both")
     amount = length_m if length_m is not None else duration_s

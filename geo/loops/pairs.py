@@ -60,46 +60,27 @@ def next_edge(hierarchy, via, stack, size, from_behind):  # type: ignore[no-unty
 
 
 @njit(cache=True)
-def spur_at_start(climbed, reverse, vias, a, b, top, way, stack):  # type: ignore[no-untyped-def]
-    """How many edges from via a to via b lead back over `way`, which are those before a, nearest first."""
+def spur(climbed, reverse, slot, after, far_slot, far_after, top, way, stack, from_behind):  # type: ignore[no-untyped-def]
+    """How many edges of the leg between two vias, from one of them on, lead back over `way`.
+
+    way: the edges beyond that via, nearest first. slot, after: the via's own half of the leg, from `top` down
+    to it; far_slot, far_after: the other half. from_behind: it is the via that the leg leads to.
+    """
     size, d = 0, top
-    while vias.up_slot[a, d] >= 0:
-        stack[size] = vias.up_slot[a, d]
+    while slot[d] >= 0:
+        stack[size] = slot[d]
         size += 1
-        d = vias.up_from[a, d]
+        d = after[d]
     count, d = 0, top
     while count < len(way):
         if size == 0:
-            if vias.down_slot[b, d] < 0:
+            if far_slot[d] < 0:
                 break
-            stack[0] = vias.down_slot[b, d]
+            stack[0] = far_slot[d]
             size = 1
-            d = vias.down_to[b, d]
-        size, edge = next_edge(climbed.hierarchy, climbed.via, stack, size, False)
+            d = far_after[d]
+        size, edge = next_edge(climbed.hierarchy, climbed.via, stack, size, from_behind)
         if edge != reverse[way[count]]:
-            break
-        count += 1
-    return count
-
-
-@njit(cache=True)
-def spur_at_end(climbed, reverse, vias, a, b, top, way, stack):  # type: ignore[no-untyped-def]
-    """How many of the edges `way` behind via b lead back over the last edges from via a to it."""
-    size, d = 0, top
-    while vias.down_slot[b, d] >= 0:
-        stack[size] = vias.down_slot[b, d]
-        size += 1
-        d = vias.down_to[b, d]
-    count, d = 0, top
-    while count < len(way):
-        if size == 0:
-            if vias.up_slot[a, d] < 0:
-                break
-            stack[0] = vias.up_slot[a, d]
-            size = 1
-            d = vias.up_from[a, d]
-        size, edge = next_edge(climbed.hierarchy, climbed.via, stack, size, True)
-        if reverse[edge] != way[count]:
             break
         count += 1
     return count
@@ -151,8 +132,10 @@ def best_pairs(climbed, streets, vias, count, depth, out, home, window, both_ord
             if cost / amount >= LEEWAY * rating[sector, most - 1]:
                 continue
             home_way = home_edges[home_first[b] : home_first[b + 1]]
-            start_size = spur_at_start(climbed, streets.reverse, vias, a, b, d, out_way, stack)
-            end_size = spur_at_end(climbed, streets.reverse, vias, a, b, d, home_way, stack)
+            up, up_from = vias.up_slot[a], vias.up_from[a]
+            down, down_to = vias.down_slot[b], vias.down_to[b]
+            start_size = spur(climbed, streets.reverse, up, up_from, down, down_to, d, out_way, stack, False)
+            end_size = spur(climbed, streets.reverse, down, down_to, up, up_from, d, home_way, stack, True)
             if 0 < start_size == len(out_way) or 0 < end_size == len(home_way):
                 continue  # back over the place itself: one via alone would do, and gives a way there and back
             spur_cost, spur_amount = there_and_back(streets, out_way[:start_size])

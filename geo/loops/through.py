@@ -14,13 +14,13 @@ import numpy as np
 
 from geo.errors import BadInput
 from geo.graph import I32, Graph
-from geo.loops.loops import loop_remainder
+from geo.loops.loops import loop_remainder, wanted_amount
+from geo.loops.search import MAX_OVERLAP, Amount
 from geo.routing.metric import Metric, customized
 from geo.routing.paths import joined, node_place, shared_m, walked_twice_m
 from geo.routing.search import Path, Place, SearchSpace, checked_place, shortest_path
 
 MOST_PLACES = 6
-MAX_OVERLAP = 0.6  # of two loops that are offered together, on the metres of the later one
 REPEAT_COST = 2.0  # each share of a loop that is walked twice makes it dearer by this many times the share
 
 
@@ -44,35 +44,32 @@ def loops_through(
     """
     if not 1 <= len(places) <= MOST_PLACES:
         raise BadInput(f"a loop can pass 1 to {MOST_PLACES} places, not {len(places)}")
-    if (length_m is None) == (duration_s is None):
-        raise BadInput("a loop needs either length_m or duration_s, and not both")
+    amount = wanted_amount(length_m, duration_s)
     metric = customized(graph, metric)
     stops = [checked_place(graph, start), *(_junction(graph, place) for place in places)]
     legs = _least_round(graph, metric, stops, space)
-    wanted = length_m if length_m is not None else duration_s or 0.0
-    amounts = [leg.length_m if length_m is not None else leg.duration_s for leg in legs]
-    total = sum(amounts)
-    if total >= wanted * (1.0 - tolerance):
+    total = sum(map(amount.of, legs))
+    if total >= amount.wanted * (1.0 - tolerance):
         return [joined(graph, metric, legs, cut=False)]
     found = []
-    for gap, amount in enumerate(amounts):
+    for gap, leg in enumerate(legs):
         others = legs[:gap] + legs[gap + 1 :]
-        rest = wanted - (total - amount)
+        rest = amount.wanted - (total - amount.of(leg))
         for longer in loop_remainder(
             graph,
             metric,
-            _begin(legs[gap]),
-            _end(legs[gap]),
+            _begin(leg),
+            _end(leg),
             space,
-            length_m=rest if length_m is not None else None,
-            duration_s=rest if length_m is None else None,
+            length_m=None if amount.is_duration else rest,
+            duration_s=rest if amount.is_duration else None,
             count=count,
-            tolerance=tolerance * wanted / rest,
+            tolerance=tolerance * amount.wanted / rest,
             seed=seed + gap,
             avoid_edges=_edges(others),
         ):
             found.append(joined(graph, metric, [*legs[:gap], longer, *legs[gap + 1 :]], cut=False))
-    return _best(graph, found, wanted, length_m is not None, count, tolerance)
+    return _best(graph, found, amount, count, tolerance)
 
 
 def _junction(graph: Graph, place: Place) -> Place:
@@ -107,21 +104,16 @@ def _edges(legs: Sequence[Path]) -> I32:
     return np.concatenate([np.empty(0, np.int32), *(leg.edges for leg in legs)]).astype(np.int32)
 
 
-def _best(
-    graph: Graph, found: list[Path], wanted: float, by_length: bool, count: int, tolerance: float
-) -> list[Path]:
+def _best(graph: Graph, found: list[Path], amount: Amount, count: int, tolerance: float) -> list[Path]:
     """The pleasant ones within the tolerance that differ, or else the one that comes nearest."""
-
-    def error(path: Path) -> float:
-        return abs((path.length_m if by_length else path.duration_s) / wanted - 1.0)
 
     def cost(path: Path) -> float:
         repeated = walked_twice_m(graph, path) / path.length_m
         return path.impedance / path.duration_s * (1.0 + REPEAT_COST * repeated)
 
-    good = [path for path in found if error(path) <= tolerance]
+    good = [path for path in found if amount.error(path) <= tolerance]
     if not good:
-        return [min(found, key=error)]
+        return [min(found, key=amount.error)]
     kept: list[Path] = []
     for path in sorted(good, key=cost):
         if all(shared_m(graph, path, other) <= MAX_OVERLAP * path.length_m for other in kept):

@@ -88,7 +88,6 @@ STATIC_FACTORS: tuple[str, ...] = tuple(factor.name for factor in FACTORS if fac
 DYNAMIC_FACTORS: tuple[str, ...] = tuple(factor.name for factor in FACTORS if factor.kind == "dynamic")
 COLUMN: dict[str, int] = {name: column for column, name in enumerate(FACTOR_NAMES)}
 INDIFFERENT: Mapping[str, float] = dict.fromkeys(FACTOR_NAMES, 0.0)  # the taste for which only time counts
-DEFAULT_WEIGHTS: dict[str, float] = {factor.name: factor.default_weight for factor in FACTORS}
 
 # Column of the static factor that gates each dynamic one, -1 for none.
 GATES: I32 = np.array(

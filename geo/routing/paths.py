@@ -9,7 +9,7 @@ import numpy as np
 from geo.graph import F64, I32, Graph
 from geo.routing.ground_kernels import cut_spurs, twice
 from geo.routing.metric import Metric
-from geo.routing.search import Path, Place, first_piece_cost, measured
+from geo.routing.search import Path, Place, first_piece_cost, measured, measured_path
 
 
 def path_of(graph: Graph, metric: Metric, edges: I32, start_fraction: float, end_fraction: float) -> Path:
@@ -21,14 +21,7 @@ def path_of(graph: Graph, metric: Metric, edges: I32, start_fraction: float, end
     cost = first_piece_cost(graph, metric, int(edges[0]), start_fraction, until)
     if len(edges) > 1:
         cost += measured(metric.impedance, edges, 1.0, end_fraction)
-    return Path(
-        edges,
-        start_fraction,
-        end_fraction,
-        measured(graph.length_m, edges, start_fraction, end_fraction),
-        measured(graph.duration_s, edges, start_fraction, end_fraction),
-        cost,
-    )
+    return measured_path(graph, edges, start_fraction, end_fraction, cost)
 
 
 def node_place(graph: Graph, node: int) -> Place:

@@ -256,7 +256,7 @@ def _climb(
         end.fraction,
         turn_penalty,
     )
-    return _path(graph, space.climb.edges[:count].copy(), begin, stop, cost) if count else None
+    return measured_path(graph, space.climb.edges[:count].copy(), begin, stop, cost) if count else None
 
 
 def _expand(
@@ -287,10 +287,10 @@ def _expand(
         (first_edge, begin, cost), (last_edge, stop, cost_end) = leave[first], reach[last]
         edges = np.concatenate([[first_edge], between[::-1], rest, [last_edge]]).astype(np.int32)
         cost += cost_end + sum_along(metric.impedance, edges, 1.0, 0.0)
-        return _path(graph, edges, begin, stop, cost)
+        return measured_path(graph, edges, begin, stop, cost)
     if best < math.inf:
         edge, begin, _ = leave[which]
-        return _path(graph, np.array([edge], np.int32), begin, upto, best - which * turn_penalty)
+        return measured_path(graph, np.array([edge], np.int32), begin, upto, best - which * turn_penalty)
     return None
 
 
@@ -310,12 +310,13 @@ def _guide(graph: Graph, floor: Metric, end: Place, space: SearchSpace) -> kerne
     return kernels.Guide(graph.hierarchy, floor.weights.weight, space.climb, ends)
 
 
-def _path(graph: Graph, edges: I32, start: float, end: float, cost: float) -> Path:
+def measured_path(graph: Graph, edges: I32, start: float, end: float, impedance: float) -> Path:
+    """The path over these edges, from fraction `start` of the first up to `end` of the last."""
     return Path(
         edges,
         start,
         end,
         measured(graph.length_m, edges, start, end),
         measured(graph.duration_s, edges, start, end),
-        cost,
+        impedance,
     )

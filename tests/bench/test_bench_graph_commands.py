@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,24 +11,10 @@ from bench.draws import random_pairs
 from bench.graph_run import graph_job
 from bench.peers.routing import choose_routing_peers, run_routing_peer
 from bench.route import coordinates, deviation, node_pairs
-from geo.graph import open_graph, save_graph
-from geo.osm.importer import import_osm
+from geo.graph import open_graph
 from geo.routing.costs import static_costs
 from geo.routing.metric import make_metric
-
-ALTONA = Path(__file__).parents[2] / "data" / "osm" / "altona" / "altona.osm.pbf"
-
-
-@pytest.fixture(scope="module")
-def graph_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
-    directory = tmp_path_factory.mktemp("graphs") / "altona"
-    save_graph(directory, import_osm([ALTONA]))
-    return str(directory)
-
-
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli.main", "bench", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+from tests.bench.altona import ALTONA, bench
 
 
 def figures(*arguments: str) -> list[dict[str, Any]]:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,31 +11,17 @@ import pytest
 
 from bench.loops import Answers, dead_ends, peer_values, summed_up
 from bench.peers.round_trips import summed_up as round_trips
-from geo.graph import save_graph
-from geo.osm.importer import import_osm
 from geo.routing.costs import static_costs
 from geo.routing.metric import make_metric
 from geo.routing.paths import path_of
 from geo.routing.search import Place
+from tests.bench.altona import bench
 from tests.geo.asciimap import graph_from_ascii
-
-ALTONA = Path(__file__).parents[2] / "data" / "osm" / "altona" / "altona.osm.pbf"
-
-
-@pytest.fixture(scope="module")
-def graph_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
-    directory = tmp_path_factory.mktemp("graphs") / "altona"
-    save_graph(directory, import_osm([ALTONA]))
-    return str(directory)
-
-
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli.main", "bench", "loops", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
 
 
 def test_every_length_has_its_figures(graph_dir: str) -> None:
     done = bench(
+        "loops",
         *("--graph", graph_dir, "--pairs", "20", "--length-m", "1000", "--length-m", "1500"),
         *("--peers", "none", "--json"),
     )
@@ -72,7 +55,7 @@ def test_every_length_has_its_figures(graph_dir: str) -> None:
 def test_what_cannot_be_measured_is_one_sentence(
     graph_dir: str, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    done = bench(*arguments, "--graph", graph_dir)
+    done = bench("loops", *arguments, "--graph", graph_dir)
     assert done.returncode == 2
     assert done.stderr.startswith(f"flaneur: {sentence}")
     assert done.stdout == ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import math
 
@@ -11,31 +10,23 @@ import numpy as np
 from geo.graph import Graph
 from geo.routing.metric import Metric
 from geo.routing.search import Place
-from tests.geo.naive_search import _leave
+from tests.geo.naive_search import _leave, spread
 
 
 def naive_ways(graph: Graph, metric: Metric, starts: list[tuple[int, float]]) -> dict[int, list[int]]:
     """Node → the edges of its best way from nodes that are (node, impedance) away."""
-    best = {}
+    best: dict[int, float] = {}
     for node, cost in starts:
-        if cost < best.get(node, math.inf):
-            best[node] = cost
-    way: dict[int, list[int]] = {node: [] for node in best}
-    heap = [(cost, node) for node, cost in best.items()]
-    heapq.heapify(heap)
-    done = set()
-    while heap:
-        cost, node = heapq.heappop(heap)
-        if node in done:
-            continue
-        done.add(node)
-        for e in range(graph.first_out[node], graph.first_out[node + 1]):
-            to, reached = int(graph.head[e]), cost + float(metric.impedance[e])
-            if reached < best.get(to, math.inf):
-                best[to] = reached
-                way[to] = [*way[node], e]
-                heapq.heappush(heap, (reached, to))
-    return way
+        best[node] = min(cost, best.get(node, math.inf))
+    entry = spread(graph, metric, best)
+    ways = {}
+    for node in best:
+        back, at = [], node
+        while at in entry:
+            back.append(entry[at])
+            at = int(graph.tail[entry[at]])
+        ways[node] = back[::-1]
+    return ways
 
 
 def naive_costs(graph: Graph, metric: Metric, node: int) -> dict[int, float]:

@@ -137,13 +137,20 @@ def _leave(graph, metric, edge, at, until=1.0):
 
 
 def naive_distances(graph: Graph, metric: Metric, start: Place) -> dict[int, float]:
-    """Dijkstra with dicts: node → impedance from the start."""
+    """Node → impedance from the start."""
     best = {int(graph.head[start.edge]): _leave(graph, metric, start.edge, start.fraction)}
     back = int(graph.reverse[start.edge])
     if back >= 0:
         node, cost = int(graph.head[back]), _leave(graph, metric, back, 1 - start.fraction)
         best[node] = min(cost, best.get(node, math.inf))
     best = {node: cost for node, cost in best.items() if cost < math.inf}
+    spread(graph, metric, best)
+    return best
+
+
+def spread(graph: Graph, metric: Metric, best: dict[int, float]) -> dict[int, int]:
+    """Dijkstra with dicts, from the nodes in `best`, which it fills: node → the edge it is reached by."""
+    entry: dict[int, int] = {}
     heap = [(cost, node) for node, cost in best.items()]
     heapq.heapify(heap)
     done = set()
@@ -155,9 +162,9 @@ def naive_distances(graph: Graph, metric: Metric, start: Place) -> dict[int, flo
         for e in range(graph.first_out[node], graph.first_out[node + 1]):
             to, reached = int(graph.head[e]), cost + float(metric.impedance[e])
             if reached < best.get(to, math.inf):
-                best[to] = reached
+                best[to], entry[to] = reached, e
                 heapq.heappush(heap, (reached, to))
-    return best
+    return entry
 
 
 def naive_cost(graph: Graph, metric: Metric, start: Place, end: Place) -> float:
