@@ -49,7 +49,7 @@ class Tree(NamedTuple):
     """The ways from a place to every node, or from every node to a place; N nodes by rank."""
 
     impedance: F64  # (N,) +inf where there is no way
-    amount: F64  # (N,)
+    amount: F64  # (N,) likewise
     slot: I32  # (N,) walked last (first, to a place), -1 - i at end i
     parent: I32  # (N,) the other end of that slot
 
@@ -93,7 +93,7 @@ def grow_tree(climbed, ends, towards, tree):  # type: ignore[no-untyped-def]
     """
     hierarchy, weight = climbed.hierarchy, climbed.weight
     first_up, head = hierarchy.first_up, hierarchy.head
-    tree.impedance[:] = np.inf
+    tree.impedance[:], tree.amount[:] = np.inf, np.inf
     at = -1
     for i in range(2):
         node, impedance, amount = ends[i]

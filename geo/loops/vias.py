@@ -56,8 +56,6 @@ def choose_vias(node_at, streets, out, home, low, high, per_bin, seed, vias):  #
         r = near[i]
         size -= 1
         near[i] = near[size]
-        if not (out.impedance[r] < np.inf and home.impedance[r] < np.inf):
-            continue
         amount, n = out.amount[r] + home.amount[r], node_at[r]
         bearing = math.atan2(streets.x[n], streets.y[n])
         sector = int(((bearing + turn) / (2.0 * math.pi) + 4.0) * SECTORS) % SECTORS

@@ -48,6 +48,26 @@ def test_loops_of_a_wanted_duration():
         assert loop.duration_s == pytest.approx(1800.0, rel=0.05)
 
 
+def test_loops_do_not_depend_on_what_was_searched_for_before():
+    """What cannot be reached now may have been reached by an earlier search in the same memory."""
+    rng, used = np.random.default_rng(9), SearchSpace(CITY)
+    row = CITY.tail // 40
+    parted = Metric(
+        np.where((row == 20) | (CITY.head // 40 == 20), np.inf, METRIC.impedance).astype(np.float32)
+    )
+    for _ in range(8):
+        start, other = inner_place(rng), inner_place(rng)
+        loops(CITY, METRIC, other, used, length_m=4000.0)
+        answers = []
+        for space in (used, SearchSpace(CITY)):
+            try:
+                found = loops(CITY, parted, start, space, length_m=3000.0)
+            except NoRoute:
+                found = []
+            answers.append([path.edges.tolist() for path in found])
+        assert answers[0] == answers[1]
+
+
 def test_loops_offered_together_differ():
     rng, numbers = np.random.default_rng(3), []
     for _ in range(8):
