@@ -32,7 +32,7 @@ COMMANDS = {
     "feed": ("cli.feed", "Publish traffic and weather from the files of a feed."),
     "draw": ("cli.draw", "Draw what happened to one walker."),
     "dead-letters": ("cli.dead_letters", "List messages that could not be used, and why."),
-    "bench": ("cli.bench", "Measure, ours and the peers', in one run."),
+    "bench": ("cli.bench.command", "Measure, ours and the peers', in one run."),
 }
 # these find out by themselves what runs here
 _START_AND_STOP = frozenset({"up", "down", "doctor"})

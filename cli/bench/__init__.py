@@ -1,0 +1,1 @@
+"""`flaneur bench`: one command a benchmark."""

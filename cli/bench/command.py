@@ -1,0 +1,32 @@
+"""`flaneur bench`: measures the stream and the routing, with the peers in the same run."""
+
+from __future__ import annotations
+
+import click
+
+from cli.bench import graphs, services
+
+
+@click.group("bench")
+def command() -> None:
+    """Measure how fast fixes become updates, how a killed worker recovers, how fast and well ways are found.
+
+    stream, pipeline, latency and recovery start a scratch broker and a scratch Redis and remove them at the
+    end; the others need a graph only. Nothing that runs on this machine is touched, but whatever else runs
+    here makes the figures worse.
+
+    \b
+    Examples:
+      flaneur bench stream --peers confluent,kafka-streams-tuned
+      flaneur bench pipeline --devices 5000 --fixes 1000000
+      flaneur bench latency --json
+      flaneur bench recovery --devices 100000
+      flaneur bench route --graph graph --extract city.osm.pbf --json
+      flaneur bench conditions --graph graph
+      flaneur bench loops --graph graph
+      flaneur bench score --graph .run/graph --pairs 1000
+    """
+
+
+for one in (*services.COMMANDS, *graphs.COMMANDS):
+    command.add_command(one)

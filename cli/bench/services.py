@@ -1,0 +1,80 @@
+"""Benchmarks that start a scratch broker and a scratch Redis: what the running service does."""
+
+from __future__ import annotations
+
+import click
+
+from cli.bench.options import on_services
+from cli.bench.session import measure
+
+
+@click.command("stream")
+@on_services
+@click.option("--fixes", type=int, default=1_000_000, show_default=True, help="To be measured.")
+@click.option("--warm", type=int, help="Fixes taken before that (default: as many).")
+@click.option("--devices", type=int, default=5_000, show_default=True)
+@click.option("--peers", metavar="A,B|none", help="Peers in the same run (default: all that can run here).")
+def stream(
+    as_json: bool,
+    partitions: int,
+    graph_dir: str | None,
+    seed: int,
+    fixes: int,
+    warm: int | None,
+    devices: int,
+    peers: str | None,
+) -> None:
+    """Fixes in, windows kept: per second of CPU time and on the clock, and the peers' figures."""
+    from bench.peers.run import choose_peers
+    from bench.stream import StreamJob, run_stream
+
+    chosen = () if peers == "none" else choose_peers(None if peers is None else peers.split(","))
+    job = StreamJob(fixes, fixes if warm is None else warm, devices, partitions, seed)
+    measure("stream", as_json, graph_dir, lambda session: run_stream(job, chosen, session))
+
+
+@click.command("pipeline")
+@on_services
+@click.option("--fixes", type=int, default=1_000_000, show_default=True, help="To be measured.")
+@click.option("--warm", type=int, default=100_000, show_default=True, help="Fixes taken before that.")
+@click.option("--devices", type=int, default=5_000, show_default=True, help="Each on a route of its own.")
+def pipeline(
+    as_json: bool, partitions: int, graph_dir: str | None, seed: int, fixes: int, warm: int, devices: int
+) -> None:
+    """The whole way of a fix: match, features, trip, decision; walkers follow the routes they were given."""
+    from bench.pipeline import run_pipeline
+    from bench.stream import StreamJob
+
+    job = StreamJob(fixes, warm, devices, partitions, seed)
+    measure("pipeline", as_json, graph_dir, lambda session: run_pipeline(job, session))
+
+
+@click.command("latency")
+@on_services
+@click.option("--rate", type=float, default=1_000.0, show_default=True, help="Fixes a second.")
+@click.option("--seconds", type=float, default=30.0, show_default=True, help="To be measured.")
+def latency(
+    as_json: bool, partitions: int, graph_dir: str | None, seed: int, rate: float, seconds: float
+) -> None:
+    """From producing a fix to having the route update that it caused, at a steady rate."""
+    from bench.latency import LatencyJob, run_latency
+
+    job = LatencyJob(rate, seconds, partitions=partitions, seed=seed)
+    measure("latency", as_json, graph_dir, lambda session: run_latency(job, session))
+
+
+@click.command("recovery")
+@on_services
+@click.option("--devices", type=int, default=100_000, show_default=True, help="Walkers with state.")
+@click.option("--fixes", type=int, default=200_000, show_default=True, help="That make their state.")
+def recovery(
+    as_json: bool, partitions: int, graph_dir: str | None, seed: int, devices: int, fixes: int
+) -> None:
+    """Kill a worker under load with kill -9 and start it again: how long, what was lost, what came twice."""
+    from bench.recovery import RecoveryJob, run_recovery
+
+    job = RecoveryJob(devices, fixes, partitions=partitions, seed=seed)
+    measure("recovery", as_json, graph_dir, lambda session: run_recovery(job, session))
+
+
+COMMANDS = (stream, pipeline, latency, recovery)
