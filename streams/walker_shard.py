@@ -14,8 +14,9 @@ from geo.graph import Graph
 from geo.network import Network
 from models.features import pack_features
 from models.records import Rating, RouteRequest, decode, encode
+from models.step import FixCounts, Step
 from models.walker_state import WalkerState
-from models.walking import FixCounts, Step, Walking
+from models.walking import Walking
 from streams import metrics
 from streams.blocks import Block
 from streams.delivery import Outgoing, dead_letter

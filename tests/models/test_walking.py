@@ -12,10 +12,12 @@ import pytest
 
 from geo.network import Network
 from geo.routing.costs import static_costs
+from models.live_route import ahead_of
 from models.planning import remaining
 from models.records import Fix, RouteRequest, RouteUpdate, encode
 from models.walker_state import WalkerState
 from models.walking import Walking
+from models.world_change import costs_ahead
 from tests.broker.drawn import T0, City, draw
 
 TOPICS = ("gps-fixes", "route-requests", "ratings")
@@ -141,14 +143,14 @@ def test_a_request_taken_twice_changes_nothing(city: City) -> None:
 def test_ways_ahead_are_weighed_by_each_walkers_own_taste(
     city: City, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr("models.walking.TASTES_AT_ONCE", at_once)
+    monkeypatch.setattr("models.world_change.TASTES_AT_ONCE", at_once)
     one = walking(city)
     tastes = [{"unsheltered": 0.5 * (k % 4), "steps": 0.1 * (k % 2)} for k in range(len(ROUTES))]
     for k, route in enumerate(ROUTES):
         ask(one, city, f"w{k}", route[0], "H", k, tastes[k])
     slots = one.state.active_slots()
-    ahead = [one._ahead(s) for s in slots.tolist()]
-    left = one._left(one.network, slots, ahead)
+    ahead = [ahead_of(one.state, city.graph, s) for s in slots.tolist()]
+    left = costs_ahead(one.network, ahead, one.state.trips["taste"][slots])
     assert len(left) == len(ROUTES)
     for path, cost, taste in zip(ahead, left.tolist(), tastes, strict=True):
         alone = remaining(one.network, taste, path.edges, 0, path.start_fraction, path.end_fraction)

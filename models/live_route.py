@@ -1,0 +1,111 @@
+"""The route a walker is on: the wish behind it, what is left of it, and putting another in its place.
+
+A trip is one element of `WalkerState.trips`; its route lies in the state's arena.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo.graph import F32, Graph
+from geo.routing.costs import FACTOR_NAMES
+from geo.routing.search import Path, Place
+from models import trip as trips
+from models.planning import Planned, Wish, snap
+from models.trip import Policy
+from models.walker_state import WalkerState
+
+SNAP_M = 150.0  # as far from a street may be who wants a route
+
+Trip = NDArray[np.void] | np.void
+
+
+def taste_of(weights: F32) -> dict[str, float]:
+    """The weights that the walker gave, by factor."""
+    return {
+        name: float(weight)
+        for name, weight in zip(FACTOR_NAMES, weights, strict=True)
+        if not math.isnan(weight)
+    }
+
+
+def wish_of(trip: Trip) -> Wish:
+    """What the walker asked for when the trip began."""
+    dest = None
+    if trip["kind"] == trips.KIND_TO:
+        dest = Place(int(trip["dest_edge"]), float(trip["dest_fraction"]))
+    return Wish(
+        kind="to" if dest is not None else "loop",
+        home=Place(int(trip["home_edge"]), float(trip["home_fraction"])),
+        dest=dest,
+        length_m=float(trip["wanted_m"]) or None,
+        duration_s=float(trip["wanted_s"]) or None,
+        taste=taste_of(trip["taste"]),
+    )
+
+
+def remaining_s(trip: Trip) -> float:
+    """Honest walking time of what is left of the route."""
+    left = max(0.0, float(trip["route_m"] - trip["progress_m"]))
+    return float(trip["route_s"]) * left / max(float(trip["route_m"]), 1.0)
+
+
+def ahead_of(state: WalkerState, graph: Graph, s: int) -> Path:
+    """What is left of a walker's route; its impedance is not known (nan)."""
+    trip = state.trips[s]
+    edges = state.route_edges(s)
+    j, fraction = place_along(state, graph, s, float(trip["progress_m"]))
+    left = float(trip["route_m"] - trip["progress_m"])
+    return Path(edges[j:], fraction, float(trip["end_fraction"]), left, remaining_s(trip), math.nan)
+
+
+def place_along(state: WalkerState, graph: Graph, s: int, progress_m: float) -> tuple[int, float]:
+    """Index of the route's edge at a progress, and the fraction of that edge."""
+    routes = state.routes()
+    first, size = int(routes.first[s]), int(routes.size[s])
+    starts = routes.start_m[first : first + size]
+    j = int(np.clip(np.searchsorted(starts, progress_m, side="right") - 1, 0, size - 1))
+    length = max(float(graph.length_m[routes.edges[first + j]]), 1e-6)
+    return j, min(1.0, max(0.0, (progress_m - float(starts[j])) / length))
+
+
+def predicted(
+    state: WalkerState, graph: Graph, policy: Policy, s: int, *, off_route: bool
+) -> tuple[Place, float]:
+    """Where a new route should begin, since the walker goes on until it arrives, and `keep_m`: how much of
+    the client's route is kept up to there. Raises NoCandidate far from every street."""
+    trip = state.trips[s]
+    ahead_m = float(trip["speed_mps"]) * policy.reaction_s
+    base = float(trip["base_m"])
+    if off_route:
+        edge = int(trip["matched_edge"])
+        if edge >= 0:
+            length = float(graph.length_m[edge])
+            fraction = min(1.0, float(trip["matched_fraction"]) + ahead_m / max(length, 1.0))
+            return Place(edge, fraction), base + float(trip["progress_m"])
+        place = snap(graph, float(trip["last_lat"]), float(trip["last_lon"]), SNAP_M)
+        return place, base + float(trip["progress_m"])
+    at = min(float(trip["progress_m"]) + ahead_m, float(trip["route_m"]))
+    j, fraction = place_along(state, graph, s, at)
+    return Place(int(state.route_edges(s)[j]), fraction), base + at
+
+
+def take_route(state: WalkerState, graph: Graph, s: int, planned: Planned, keep_m: float) -> None:
+    """Put a walker on a new route that begins at `keep_m` of the one the client has."""
+    edges = planned.path.edges
+    lengths = graph.length_m[edges].astype(np.float64)
+    start_m = np.concatenate([[0.0], np.cumsum(lengths[:-1])]) - planned.path.start_fraction * lengths[0]
+    state.set_route(s, edges, start_m)
+    trip = state.trips[s]
+    trip["progress_m"] = 0.0
+    trip["route_idx"] = 0
+    trip["route_m"] = planned.length_m
+    trip["route_s"] = planned.duration_s
+    trip["start_fraction"] = planned.path.start_fraction
+    trip["end_fraction"] = planned.path.end_fraction
+    trip["base_m"] = keep_m
+    trip["off_since_ts"] = 0.0
+    trip["off_count"] = 0
