@@ -20,11 +20,15 @@ def moment(device: str, ts_s: float) -> Moment:
 
 @dataclass
 class Pacer:
-    """Sends `ticks` fixes of every walker, one a second and walker, whatever the walk's own step is."""
+    """Sends `ticks` fixes of every walker, one a second and walker or all together `wanted_per_s`.
+
+    The walk's own step need not be that long.
+    """
 
     bootstrap: str
     walk: Walk
     ticks: int
+    wanted_per_s: float | None = None
     sent_at_s: dict[Moment, float] = field(default_factory=dict)  # performance counter, just before produce
     sent_by: dict[str, int] = field(default_factory=dict)
     took_s: float = 0.0
@@ -39,11 +43,13 @@ class Pacer:
         """Send everything, or what was due until `stop` was set; returns when the broker has it all."""
         devices = self.walk.devices()
         producer = fixes_producer(self.bootstrap, linger_ms=0.0)
-        gap_s = 1.0 / len(devices)
+        gap_s = 1.0 / (self.wanted_per_s or len(devices))
         started_s = due_s = time.perf_counter()
         for tick in walk_ticks(self.walk, self.ticks):
             values = encode_tick(devices, tick)
             for device, value in zip(devices, values, strict=True):
+                if self.stop.is_set():
+                    break
                 self._wait_until(due_s)
                 due_s += gap_s
                 self.sent_at_s[moment(device, tick.ts_s)] = time.perf_counter()

@@ -77,4 +77,29 @@ def recovery(
     measure("recovery", as_json, graph_dir, lambda session: run_recovery(job, session))
 
 
-COMMANDS = (stream, pipeline, latency, recovery)
+@click.command("world-change")
+@on_services
+@click.option("--walkers", type=int, default=10_000, show_default=True, help="On their routes.")
+@click.option("--rate", type=float, default=1_000.0, show_default=True, help="Fixes a second, of all.")
+@click.option("--closures", type=int, default=5, show_default=True)
+@click.option("--fronts", type=int, default=5, show_default=True, help="Of rain.")
+@click.option("--apart-m", type=float, default=2_000.0, show_default=True, help="Of start and destination.")
+def world_change(
+    as_json: bool,
+    partitions: int,
+    graph_dir: str | None,
+    seed: int,
+    walkers: int,
+    rate: float,
+    closures: int,
+    fronts: int,
+    apart_m: float,
+) -> None:
+    """From producing a report of a closure or of rain to the last route update that it leads to."""
+    from bench.world_change import WorldChangeJob, run_world_change
+
+    job = WorldChangeJob(walkers, rate, closures, fronts, apart_m, partitions, seed)
+    measure("world-change", as_json, graph_dir, lambda session: run_world_change(job, session))
+
+
+COMMANDS = (stream, pipeline, latency, recovery, world_change)
