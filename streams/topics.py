@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from streams.settings import Settings
 
 T = TypeVar("T")
 DAY_MS = 24 * 3600 * 1000
+LISTED_WITHIN_S = 10.0
 
 GPS_FIXES = "gps-fixes"
 ROUTE_REQUESTS = "route-requests"
@@ -139,8 +141,16 @@ def ensure_topics(settings: Settings, say: Callable[[str], None] | None = None) 
                     raise
             if say is not None:
                 say(f"created topic {name}")
+        _wait_until_listed({spec.name for spec in missing}, admin, settings)
     check_topics(settings, admin)
     return [spec.name for spec in missing]
+
+
+def _wait_until_listed(names: set[str], admin: AdminClient, settings: Settings) -> None:
+    """A broker may tell of a topic a moment after it said that it was created."""
+    give_up = time.monotonic() + LISTED_WITHIN_S
+    while not names <= _list_partitions(admin, settings).keys() and time.monotonic() < give_up:
+        time.sleep(0.05)
 
 
 def check_topics(settings: Settings, admin: AdminClient | None = None) -> None:
