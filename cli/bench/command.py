@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli.bench import graphs, services
+from cli.bench import graphs, services, walks
 
 
 @click.group("bench")
@@ -25,8 +25,9 @@ def command() -> None:
       flaneur bench conditions --graph graph
       flaneur bench loops --graph graph
       flaneur bench score --graph .run/graph --pairs 1000
+      flaneur bench match --graph .run/graph --walks 10
     """
 
 
-for one in (*services.COMMANDS, *graphs.COMMANDS):
+for one in (*services.COMMANDS, *graphs.COMMANDS, *walks.COMMANDS):
     command.add_command(one)
