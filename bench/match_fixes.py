@@ -73,7 +73,7 @@ def record(walk: KnownWalk, setting: Setting, error: GpsError, seed: int) -> Kno
 
 def scale_error(error: GpsError, setting: Setting) -> GpsError:
     """The fitted error with this root mean square and interval."""
-    scores = np.linspace(ACCURACY_SCORES[0], ACCURACY_SCORES[-1], 2_001)
+    scores = np.linspace(-4.0, 4.0, 2_001)
     weight = np.exp(-0.5 * scores**2)
     sigma = error.sigma_m(np.interp(scores, ACCURACY_SCORES, error.accuracy_m))
     factor = setting.sigma_m / float(np.sqrt((weight * sigma**2).sum() / weight.sum()))
