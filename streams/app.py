@@ -93,17 +93,22 @@ async def _tell_walkers(new: Network) -> None:
     """Everybody whose way ahead got worse gets another one."""
     for partition, owned in list(walkers.owned.items()):
         async with owned.lock:
-            if walkers.owned.get(partition) is owned:
-                assert isinstance(owned.shard, WalkerShard)
+            assert isinstance(owned.shard, WalkerShard)
+            if walkers.owned.get(partition) is owned and owned.shard.network is not new:
                 await walkers.emit(owned, partition, owned.shard.change_world(new))
 
 
 network.listen(_tell_walkers)
 
 
+_paused_at: float | None = None  # when partitions were last taken away, until they are open again
+
+
 @app.on_partitions_revoked.connect
 async def _hand_over(sender: Any, /, *args: Any, **_: Any) -> None:
+    global _paused_at
     revoked: set[TP] = args[0]
+    _paused_at = time.monotonic() if revoked else None
     try:
         await walkers.hand_over({tp.partition for tp in revoked if tp.topic in DEVICE_TOPICS})
         await conditions.hand_over({tp.partition for tp in revoked if tp.topic in REPORT_TOPICS})
@@ -116,7 +121,19 @@ async def _open(sender: Any, /, *args: Any, **_: Any) -> None:
     assigned: set[TP] = args[0]
     for shards in (walkers, conditions):
         shards.assign({tp.partition for tp in assigned if tp.topic == shards.topics[0]})
-        _background(shards.open_assigned())
+        _background(_open_assigned(shards))
+
+
+async def _open_assigned(shards: Shards) -> None:
+    global _paused_at
+    await shards.open_assigned()
+    if shards is not walkers:
+        return
+    if _paused_at is not None:
+        metrics.REBALANCE_PAUSE_SECONDS.observe(time.monotonic() - _paused_at)
+        _paused_at = None
+    # those that stay through a rebalance have not heard of news meanwhile
+    await _tell_walkers(network.current)
 
 
 _tasks: set[asyncio.Future[None]] = set()

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import cramjam
@@ -73,6 +74,12 @@ def read_checkpoint(
     return offsets, buckets
 
 
+def end_of(settings: Settings, table: str, partition: int) -> int:
+    """The offset behind the last record of a partition's changelog; raises Unavailable."""
+    with TopicReader(settings.bootstrap) as reader:
+        return reader.end(changelog_topic(settings, table), partition)
+
+
 class CheckpointTable:
     """The checkpoints of one kind of partition (walkers, conditions) in one changelog."""
 
@@ -81,6 +88,7 @@ class CheckpointTable:
         self.name = name
         self._settings = settings
         self._topic = changelog_topic(settings, name)
+        self._ends: dict[int, int] = {}  # by partition: behind the last record that this process wrote
 
     async def write(
         self, partition: int, buckets: Mapping[str, bytes | None], offsets: Mapping[str, int] | None
@@ -98,8 +106,23 @@ class CheckpointTable:
         sent = await send(
             self.app, [Outgoing(self._topic, key, value, partition) for key, value in entries.items()]
         )
+        if sent:
+            sent[-1].add_done_callback(partial(self._written, partition))
         metrics.CHECKPOINT_BYTES.inc(sum(len(value) for value in entries.values() if value is not None))
         return sent
+
+    def _written(self, partition: int, record: asyncio.Future[Any]) -> None:
+        if not record.cancelled() and record.exception() is None:
+            self._ends[partition] = record.result().offset + 1
+
+    async def untouched(self, partition: int) -> bool:
+        """Whether the last record of a partition's changelog is one that this process wrote.
+
+        Then nobody else has owned the partition since and stored anything. Raises Unavailable.
+        """
+        return partition in self._ends and self._ends[partition] == await asyncio.to_thread(
+            end_of, self._settings, self.name, partition
+        )
 
     async def read(self, partition: int) -> tuple[dict[str, int] | None, dict[str, bytes]]:
         """`read_checkpoint`, on a thread of its own."""

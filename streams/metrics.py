@@ -71,6 +71,11 @@ LAG_SECONDS = Gauge(
     ["topic", "partition"],
 )
 REBALANCES = Counter("flaneur_rebalances", "Assignments of partitions")
+REBALANCE_PAUSE_SECONDS = Histogram(
+    "flaneur_rebalance_pause_seconds",
+    "From partitions being taken away to those given back being open",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
 PARTITIONS = Gauge("flaneur_assigned_partitions", "Partitions that this worker owns", ["table"])
 HOLES_FOUND = Counter("flaneur_holes_found", "Blocks that did not begin where the checkpoint ends", ["topic"])
 HOLES_HEALED = Counter("flaneur_holes_healed", "Holes closed by seeking back", ["topic"])

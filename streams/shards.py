@@ -110,6 +110,7 @@ class Shards:
         self._generation = 0  # rises whenever partitions are taken away
         self._careful: dict[tuple[str, int], int] = {}  # (topic, partition) -> singly up to this offset
         self._poison: set[tuple[str, int, int]] = set()
+        self._parked: dict[int, _Owned] = {}  # handed over, and perhaps given back by the same rebalance
         self._lease_at = time.monotonic()
         self._still: dict[TP, tuple[int, float]] = {}  # position, and since when it is that
         self._moved_at = 0.0  # when any of them last moved
@@ -262,9 +263,10 @@ class Shards:
     # ---- opening and handing over
 
     def assign(self, partitions: Iterable[int]) -> None:
-        """These partitions are this worker's from now on, and no others."""
+        """These partitions are this worker's from now on, no others: what it held of those is forgotten."""
         metrics.REBALANCES.inc()
         self._assigned = frozenset(partitions)
+        self._parked = {p: owned for p, owned in self._parked.items() if p in self._assigned}
 
     async def open(self, partition: int) -> _Owned | None:
         """The shard of an assigned partition, from its checkpoint if it is not open yet.
@@ -280,6 +282,14 @@ class Shards:
             if owned is not None or partition not in self._assigned:
                 return owned
             generation = self._generation
+            parked = self._parked.pop(partition, None)
+            if parked is not None and await self.table.untouched(partition):
+                if self._generation != generation:
+                    return None
+                self.owned[partition] = parked
+                log.info("%s/%d goes on at %s", self.table.name, partition, parked.positions)
+                self._count()
+                return parked
             offsets, buckets = await self.table.read(partition)
             known = offsets or {}
             positions = {topic: known[topic] for topic in self.topics if topic in known}
@@ -310,7 +320,11 @@ class Shards:
             await self.open(partition)
 
     async def hand_over(self, partitions: Collection[int]) -> None:
-        """Checkpoint and forget partitions that are being taken away."""
+        """Checkpoint partitions that are being taken away.
+
+        In a rebalance all of them are, and most are given back: the state of those is used again, without
+        reading their changelogs, if nobody else has written there meanwhile.
+        """
         self._generation += 1
         self._assigned -= frozenset(partitions)
         lost = [partition for partition in partitions if partition in self.owned]
@@ -319,6 +333,7 @@ class Shards:
             async with owned.lock:
                 await (await self._begin_checkpoint(owned, partition))
                 del self.owned[partition]
+                self._parked[partition] = owned
         self._consumer.forget({TP(topic, partition) for topic in self.topics for partition in partitions})
         self._count()
 

@@ -71,6 +71,14 @@ class TopicReader:
         with self._errors(topic):
             yield from self._partition(TopicPartition(topic, partition))
 
+    def end(self, topic: str, partition: int) -> int:
+        """The offset behind the last message of a partition."""
+        with self._errors(topic):
+            watermarks = self._consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=ANSWER_WITHIN_S
+            )
+            return watermarks[1]
+
     @contextmanager
     def _errors(self, topic: str) -> Iterator[None]:
         try:

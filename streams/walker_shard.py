@@ -41,6 +41,11 @@ class WalkerShard:
         self._unsent: dict[int, list[tuple[bytes, bytes]]] = {}
         self._settled = 0  # nodes that the metrics have
 
+    @property
+    def network(self) -> Network:
+        """The network that this shard plans on."""
+        return self.walking.network
+
     # ---- checkpoints
 
     def load(self, buckets: Mapping[str, bytes]) -> list[Outgoing]:

@@ -57,6 +57,10 @@ class Table:
         self.offsets: dict[str, int] | None = None
         self.read_up: asyncio.Event | None = None  # what `read` waits for
         self.reads = 0
+        self.others_wrote = False
+
+    async def untouched(self, partition: int) -> bool:
+        return not self.others_wrote
 
     async def write(
         self, partition: int, buckets: Mapping[str, bytes | None], offsets: Mapping[str, int] | None
@@ -194,6 +198,34 @@ def test_hand_over_checkpoints_and_forgets(monkeypatch: pytest.MonkeyPatch) -> N
     owner.shards.assign([0])
     owner.take([2], b"4")
     assert owner.total == 7
+
+
+@pytest.mark.parametrize("others_wrote", [False, True])
+def test_what_is_given_back_goes_on_unless_others_wrote(
+    monkeypatch: pytest.MonkeyPatch, others_wrote: bool
+) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0, 1], b"1", b"2")
+    asyncio.run(owner.shards.hand_over([0]))
+    if others_wrote:
+        owner.table.offsets, owner.table.buckets, owner.table.others_wrote = {"t": 5}, {"0": b"100"}, True
+    owner.shards.assign([0])
+    reads = owner.table.reads
+    asyncio.run(owner.shards.open_assigned())
+    assert owner.table.reads == reads + others_wrote
+    assert owner.total == (100 if others_wrote else 3)
+    assert owner.shards.owned[0].positions == {"t": 5 if others_wrote else 2}
+
+
+def test_what_another_worker_had_in_between_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0], b"1")
+    asyncio.run(owner.shards.hand_over([0]))
+    owner.shards.assign([])
+    owner.shards.assign([0])
+    reads = owner.table.reads
+    asyncio.run(owner.shards.open_assigned())
+    assert owner.table.reads == reads + 1
 
 
 def test_a_late_block_does_not_bring_a_partition_back(monkeypatch: pytest.MonkeyPatch) -> None:
