@@ -52,7 +52,8 @@ def fixes_by_device(settings: Settings) -> dict[str, int]:
     for partition in range(settings.partitions):
         state = WalkerState(settings.buckets, NO_GRAPH, DEVICE_TOPICS)
         for name, data in read_checkpoint(settings, WALKERS_TABLE, partition)[1].items():
-            state.load_bucket(int(name), data)
+            if name.isdecimal():
+                state.load_bucket(int(name), data)
         windows = state.windows[: len(state)]
         totals = windows["fixes"].astype(int) + windows["late"] + windows["duplicates"]
         for device, count in zip(state.devices, totals.tolist(), strict=True):

@@ -25,7 +25,10 @@ REASONS = (
     "too_large",
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_KEY = re.compile(r"[0-9a-f]{15}|-?[0-9]{1,19}/-?[0-9]{1,19}/-?[0-9]{1,19}")
+EDGE_PATTERN = r"-?[0-9]{1,19}/-?[0-9]{1,19}/-?[0-9]{1,19}"
+_KEY = re.compile(rf"(crowd:)?([0-9a-f]{{15}}|{EDGE_PATTERN})")
+_CELL = re.compile(r"[0-9a-f]{15}")
+_MOST_LISTED = 4096
 _GEOMETRY_DEPTH = {
     "Point": 0,
     "MultiPoint": 1,
@@ -144,13 +147,69 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Key:
-    """An H3 cell (15 hexadecimal digits, lower case) or an edge id `way/from/to` of three OSM ids."""
+    """An H3 cell (15 hexadecimal digits, lower case) or an edge id `way/from/to` of three OSM ids.
+
+    Before either may stand `crowd:`, for what the walkers there tell.
+    """
 
     def read(self, name: str, raw: Any) -> str:
-        text = Text(64).read(name, raw)
+        text = Text(72).read(name, raw)
         if not _KEY.fullmatch(text):
             raise BadRecord("out_of_range", f"{name}: {shown(raw)} is neither an H3 cell nor way/from/to")
         return text
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An H3 cell: 15 hexadecimal digits, lower case."""
+
+    def read(self, name: str, raw: Any) -> str:
+        text = Text(15).read(name, raw)
+        if not _CELL.fullmatch(text):
+            raise BadRecord("out_of_range", f"{name}: {shown(raw)} is not an H3 cell")
+        return text
+
+
+@dataclass(frozen=True)
+class NumberList:
+    """An array of numbers (whole ones if `whole`) from `low` to `high`, both included."""
+
+    low: float
+    high: float
+    whole: bool = False
+
+    def read(self, name: str, raw: Any) -> list[Any]:
+        values = _short_array(name, raw)
+        if not set(map(type, values)) <= ({int} if self.whole else {int, float}):
+            raise BadRecord("bad_type", f"{name}: not all of {shown(raw)} are numbers of the right kind")
+        if values and not (
+            math.isfinite(sum(values)) and self.low <= min(values) <= max(values) <= self.high
+        ):
+            raise BadRecord("out_of_range", f"{name}: {shown(raw)} is not within {self.low:g}..{self.high:g}")
+        return values
+
+
+@dataclass(frozen=True)
+class TextList:
+    """An array of strings that look like `pattern`."""
+
+    pattern: str
+
+    def read(self, name: str, raw: Any) -> list[str]:
+        values = _short_array(name, raw)
+        if not set(map(type, values)) <= {str}:
+            raise BadRecord("bad_type", f"{name}: not all of {shown(raw)} are strings")
+        if not re.fullmatch(f"(?:{self.pattern} )*", "".join(value + " " for value in values)):
+            raise BadRecord("out_of_range", f"{name}: not all of {shown(raw)} are like {self.pattern}")
+        return values
+
+
+def _short_array(name: str, raw: Any) -> list[Any]:
+    if not isinstance(raw, list):
+        raise BadRecord("bad_type", f"{name}: {shown(raw)} is not an array")
+    if len(raw) > _MOST_LISTED:
+        raise BadRecord("out_of_range", f"{name}: {len(raw)} entries, should be {_MOST_LISTED} at most")
+    return raw
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,19 @@ import orjson
 
 from geo.errors import BadRecord
 from models.record_fields import (
+    EDGE_PATTERN,
     REASONS,
+    Cell,
     Flag,
     Geometry,
     Key,
     Number,
+    NumberList,
     Numbers,
     OneOf,
     Reader,
     Text,
+    TextList,
     Verdict,
     Whole,
     shown,
@@ -34,11 +38,13 @@ __all__ = [
     "CONDITION_FEATURES",
     "MAX_LETTER_BYTES",
     "MAX_VALUE_BYTES",
+    "MIN_WALKERS",
     "REASONS",
     "REQUEST_KINDS",
     "TRAFFIC_KINDS",
     "UPDATE_REASONS",
     "BadFix",
+    "CellObservation",
     "DeadLetter",
     "EdgeCondition",
     "Fix",
@@ -56,6 +62,7 @@ __all__ = [
 MAX_VALUE_BYTES = 1 << 20
 MAX_LETTER_BYTES = 12 << 20  # a dead letter holds a value that may have been too large, in base64
 REQUEST_KINDS = ("loop", "to", "stop")
+MIN_WALKERS = 5  # nothing is told of a place where fewer of them were: k-anonymity
 TRAFFIC_KINDS = ("flow", "closure", "roadwork", "incident", "air")
 UPDATE_REASONS = (
     "requested",
@@ -193,6 +200,36 @@ class EdgeCondition:
     uv: SomeAmount = None
     aqi: SomeAmount = None
     severity: SomeSeverity = None
+    walkers_300s: Annotated[int | None, Whole(MIN_WALKERS)] = None
+    walkers_900s: Annotated[int | None, Whole(MIN_WALKERS)] = None
+    walkers_at_once: SomeAmount = None
+    pace_ratio: SomeAmount = None
+    walkers_1h: SomeAmount = None
+    walkers_1h_error: SomeAmount = None
+    walkers_3h: SomeAmount = None
+    walkers_3h_error: SomeAmount = None
+    speed_ratio_1h: SomeAmount = None
+    speed_ratio_1h_error: SomeAmount = None
+    speed_ratio_3h: SomeAmount = None
+    speed_ratio_3h_error: SomeAmount = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellObservation:
+    """What some walkers did in one H3 cell (topic cell-observations), a passage a walker, edge and minute.
+
+    From `walkers` on there is an entry a passage. Nothing says who a walker is, see models.observations.
+    """
+
+    cell: Annotated[str, Cell()]
+    ts: Epoch
+    edges: Annotated[list[str], TextList(EDGE_PATTERN)]
+    walkers: Annotated[list[int], NumberList(0, 2**48 - 1, whole=True)]
+    edge: Annotated[list[int], NumberList(-1, 4095, whole=True)]  # into `edges`, -1 off the network
+    end_ts: Annotated[list[float], NumberList(1e-3, 1e11)]
+    walked_m: Annotated[list[float], NumberList(0, 1e6)]
+    seconds: Annotated[list[float], NumberList(0, 1e6)]
+    expected_s: Annotated[list[float], NumberList(0, 1e6)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +281,7 @@ _READERS: dict[type[Any], tuple[tuple[str, Reader, bool], ...]] = {
         TrafficReport,
         WeatherReport,
         EdgeCondition,
+        CellObservation,
         RouteUpdate,
         DeadLetter,
     )
@@ -378,9 +416,18 @@ def _check_validity(record: TrafficReport | WeatherReport | EdgeCondition) -> No
         raise BadRecord("out_of_range", f"valid_to: {end} is before valid_from {start}")
 
 
+def _check_observation(record: CellObservation) -> None:
+    columns = (record.edge, record.end_ts, record.walked_m, record.seconds, record.expected_s)
+    if any(len(column) != len(record.walkers) for column in columns):
+        raise BadRecord("out_of_range", "walkers, edge, end_ts, walked_m, seconds or expected_s is shorter")
+    if max(record.edge, default=-1) >= len(record.edges):
+        raise BadRecord("out_of_range", f"edge: {max(record.edge)} is none of {len(record.edges)} edges")
+
+
 _CHECKS: dict[type[Any], Callable[[Any], None]] = {
     RouteRequest: _check_request,
     TrafficReport: _check_validity,
     WeatherReport: _check_validity,
     EdgeCondition: _check_validity,
+    CellObservation: _check_observation,
 }

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from geo.errors import BadRecord
 from geo.matching import MATCH_STATE
+from geo.passages import PASSAGE, PASSAGE_STATE
 from geo.windows import WINDOW_STATE
 from models.trip import ACTIVE, TRIP_STATE, Routes
 
@@ -26,10 +27,11 @@ _HEADER = np.dtype(
     [("magic", "S4"), ("schema", "<u4"), ("graph", "<u4"), ("checksum", "<u4"), ("walkers", "<u4")]
 )
 _COLUMNS = (
-    *("windows", "matches", "trips", "bucket", "moved", "next_fix", "decision", "decided_at"),
+    *("windows", "matches", "trips", "passages", "bucket", "moved", "next_fix", "decision", "decided_at"),
     *("_route_first", "_route_size"),
 )
-SCHEMA = zlib.crc32(repr((WINDOW_STATE.descr, MATCH_STATE.descr, TRIP_STATE.descr)).encode())
+_ROWS = (WINDOW_STATE, MATCH_STATE, TRIP_STATE, PASSAGE_STATE, PASSAGE)
+SCHEMA = zlib.crc32(repr([dtype.descr for dtype in _ROWS]).encode())
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,41 @@ class PackedBucket:
     contained: dict[str, int]  # topic -> next offset that is not contained
     updates: list[tuple[bytes, bytes]]  # (device, encoded route-update) decided since the checkpoint before
     routes_dropped: int  # trips whose route belongs to another graph
+
+
+class FinishedPassages:
+    """Passages that were finished and are not yet known to have been sent, oldest first."""
+
+    def __init__(self) -> None:
+        self._rows = np.zeros(1024, PASSAGE)
+        self._used = 0
+
+    def __len__(self) -> int:
+        return self._used
+
+    def rows(self) -> NDArray[Any]:
+        """A copy of all."""
+        return self._rows[: self._used].copy()
+
+    def room(self, n: int) -> NDArray[Any]:
+        """Where up to n more may be written; `keep` says how many were."""
+        if self._used + n > len(self._rows):
+            rows = np.zeros(2 * (self._used + n), PASSAGE)
+            rows[: self._used] = self._rows[: self._used]
+            self._rows = rows
+        return self._rows[self._used : self._used + n]
+
+    def keep(self, n: int) -> None:
+        self._used += n
+
+    def add(self, rows: NDArray[Any]) -> None:
+        self.room(len(rows))[:] = rows
+        self.keep(len(rows))
+
+    def drop(self, n: int) -> None:
+        """The first n were sent."""
+        self._rows[: self._used - n] = self._rows[n : self._used].copy()
+        self._used -= n
 
 
 class WalkerState:
@@ -55,6 +92,8 @@ class WalkerState:
         self.windows = np.zeros(capacity, WINDOW_STATE)
         self.matches = np.zeros(capacity, MATCH_STATE)
         self.trips = np.zeros(capacity, TRIP_STATE)
+        self.passages = np.zeros(capacity, PASSAGE_STATE)
+        self.finished = FinishedPassages()
         self.bucket = np.zeros(capacity, np.int32)
         self.moved = np.zeros(capacity, np.bool_)  # since features were last read
         # scratch of `models.trip.advance_fixes`: only the slots of the block at hand mean anything
@@ -165,6 +204,8 @@ class WalkerState:
             self.windows[slots].tobytes(),
             self.matches[slots].tobytes(),
             self.trips[slots].tobytes(),
+            self.passages[slots].tobytes(),
+            *self._pack_finished(bucket, slots),
             sizes.astype("<i4").tobytes(),
             np.concatenate([np.zeros(0, "<i4"), *edges]).astype("<i4").tobytes(),
             np.concatenate([np.zeros(0, "<f8"), *starts]).astype("<f8").tobytes(),
@@ -177,6 +218,13 @@ class WalkerState:
         header = np.zeros(1, _HEADER)
         header[0] = (_MAGIC, SCHEMA, self.graph_checksum, zlib.crc32(body), len(slots))
         return header.tobytes() + body
+
+    def _pack_finished(self, bucket: int, slots: NDArray[np.int64]) -> tuple[bytes, bytes]:
+        """Number and rows of the bucket's finished passages, `slot` as the index into its walkers."""
+        rows = self.finished.rows()
+        rows = rows[self.bucket[rows["slot"]] == bucket]
+        rows["slot"] = np.searchsorted(slots, rows["slot"])  # members are in the order of their slots
+        return np.array([len(rows)], "<u4").tobytes(), rows.tobytes()
 
     def load_bucket(self, bucket: int, data: bytes) -> PackedBucket:
         """Take a bucket's walkers in; raises BadRecord when the bytes are damaged or of another layout.
@@ -202,6 +250,8 @@ class WalkerState:
         self.windows[slots] = read.array(WINDOW_STATE, n)
         matches = read.array(MATCH_STATE, n)
         trips = read.array(TRIP_STATE, n)
+        passages = read.array(PASSAGE_STATE, n)
+        finished = read.array(PASSAGE, int(read.array("<u4", 1)[0])).copy()
         sizes = read.array("<i4", n)
         total = int(sizes.sum())
         edges = read.array("<i4", total)
@@ -210,6 +260,9 @@ class WalkerState:
         if same_graph:
             self.matches[slots] = matches
             self.trips[slots] = trips
+            self.passages[slots] = passages
+            finished["slot"] = slots[finished["slot"]]
+            self.finished.add(finished)
             at = 0
             for s, size in zip(slots.tolist(), sizes.tolist(), strict=True):
                 if size:

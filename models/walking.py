@@ -16,6 +16,7 @@ from geo.errors import BadInput, NoCandidate, NoRoute
 from geo.graph import F32, F64, I32, I64
 from geo.matching import Matches, MatchFixes, empty_matches, match_arrays, match_fixes
 from geo.network import Network
+from geo.passages import SettledFixes, edge_ends, fold_passages
 from geo.windows import FEATURE_COLUMNS, IN_ORDER, classify_fixes, fold_fixes, read_features
 from models import trip as trips
 from models.fix_columns import FixColumns, parse_fixes
@@ -48,6 +49,7 @@ class Walking:
         self.dirty: NDArray[np.bool_] = np.zeros(state.bucket_count, np.bool_)
         self._rerouting = Rerouting(partition, network, state, self.policy)
         self._arrays = match_arrays(network.graph)
+        self._ends = edge_ends(network.graph)
         self._geometry = route_geometry(network.graph)
 
     @property
@@ -99,6 +101,14 @@ class Walking:
                 matched.off_network,
             )  # fmt: skip
             started = step.lap("windows", started)
+            settled = SettledFixes(
+                slot, columns.lat, columns.lon, matched.settled_edge, matched.settled_fraction,
+                matched.settled_ts,
+            )  # fmt: skip
+            finished = self.state.finished
+            room = finished.room(len(slot))
+            finished.keep(fold_passages(self._ends, self.state.passages, settled, room))
+            started = step.lap("passages", started)
             self._advance(step, columns, slot, offset, kind, matched)
             count_matches(step.counts, kind, matched)
         self.dirty[self.state.bucket[slot]] = True

@@ -188,6 +188,21 @@ async def _tick_conditions() -> None:
 
 
 @app.task
+async def _keep_observing() -> None:
+    await _guarded(_every(settings.observe_s, _observe))
+
+
+async def _observe() -> None:
+    if app.rebalancing:
+        return
+    for partition, owned in list(walkers.owned.items()):
+        async with owned.lock:
+            if walkers.owned.get(partition) is owned:
+                assert isinstance(owned.shard, WalkerShard)
+                await walkers.emit(owned, partition, owned.shard.observe())
+
+
+@app.task
 async def _keep_online_store() -> None:
     await _guarded(_every(settings.online_store_s, _flush_online_store))
 

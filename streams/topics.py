@@ -26,6 +26,7 @@ ROUTE_REQUESTS = "route-requests"
 RATINGS = "ratings"
 TRAFFIC_REPORTS = "traffic-reports"
 WEATHER_REPORTS = "weather-reports"
+CELL_OBSERVATIONS = "cell-observations"
 EDGE_CONDITIONS = "edge-conditions"
 ROUTE_UPDATES = "route-updates"
 DEAD_LETTERS = "dead-letters"
@@ -37,6 +38,7 @@ REPORT_TOPICS = (TRAFFIC_REPORTS, WEATHER_REPORTS)
 
 WALKERS_TABLE = "walkers"
 CONDITIONS_TABLE = "conditions"
+CROWD_TABLE = "crowd"
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,13 @@ def declared_topics(settings: Settings) -> tuple[TopicSpec, ...]:
         TopicSpec(RATINGS, n, "delete", 7 * DAY_MS, taken),
         TopicSpec(TRAFFIC_REPORTS, 1, "delete", 7 * DAY_MS, taken),
         TopicSpec(WEATHER_REPORTS, 1, "delete", 7 * DAY_MS, taken),
+        TopicSpec(CELL_OBSERVATIONS, n, "delete", DAY_MS // 4),
         TopicSpec(EDGE_CONDITIONS, 1, "compact"),
         TopicSpec(ROUTE_UPDATES, n, "delete", DAY_MS),
         TopicSpec(DEAD_LETTERS, 1, "delete", 7 * DAY_MS, 2 * large),
         TopicSpec(changelog_topic(settings, WALKERS_TABLE), n, "compact", None, large),
         TopicSpec(changelog_topic(settings, CONDITIONS_TABLE), 1, "compact", None, large),
+        TopicSpec(changelog_topic(settings, CROWD_TABLE), n, "compact", None, large),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
@@ -13,6 +14,7 @@ from geo.errors import BadRecord
 from geo.graph import Graph
 from geo.network import Network
 from models.features import pack_features
+from models.observations import cell_observations
 from models.records import Rating, RouteRequest, decode, encode
 from models.step import FixCounts, Step
 from models.walker_state import WalkerState
@@ -23,9 +25,18 @@ from streams.delivery import Outgoing, dead_letter
 from streams.online_store import walker_key
 from streams.settings import Settings
 from streams.shards import Outcome
-from streams.topics import DEVICE_TOPICS, GPS_FIXES, RATINGS, ROUTE_REQUESTS, ROUTE_UPDATES
+from streams.topics import (
+    CELL_OBSERVATIONS,
+    DEVICE_TOPICS,
+    GPS_FIXES,
+    RATINGS,
+    ROUTE_REQUESTS,
+    ROUTE_UPDATES,
+)
 
 log = logging.getLogger(__name__)
+
+PSEUDONYM_KEY = "pseudonym-key"  # the bucket that keeps it
 
 R = TypeVar("R", RouteRequest, Rating)
 
@@ -39,6 +50,9 @@ class WalkerShard:
         self.walking = Walking(partition, network, state, ingest_only=settings.ingest_only)
         self._contained = {topic: np.zeros(settings.buckets, np.int64) for topic in DEVICE_TOPICS}
         self._unsent: dict[int, list[tuple[bytes, bytes]]] = {}
+        self._pseudonym_key = os.urandom(32)
+        self._key_stored = False
+        self._observed = 0  # finished passages that were returned as messages and are not yet sent
         self._settled = 0  # nodes that the metrics have
 
     @property
@@ -52,6 +66,9 @@ class WalkerShard:
         state = self.walking.state
         messages: list[Outgoing] = []
         for name, data in buckets.items():
+            if name == PSEUDONYM_KEY:
+                self._pseudonym_key, self._key_stored = data, True
+                continue
             bucket = int(name)
             if bucket >= state.bucket_count:
                 raise BadRecord("bad_checkpoint", f"bucket {bucket}: BUCKETS was larger when it was written")
@@ -67,6 +84,8 @@ class WalkerShard:
         return {str(bucket) for bucket in np.flatnonzero(self.walking.dirty)}
 
     def pack(self, name: str, positions: Mapping[str, int]) -> bytes | None:
+        if name == PSEUDONYM_KEY:
+            return self._pseudonym_key
         bucket = int(name)
         # a loaded bucket may be ahead of the positions: said to contain less, it would be folded in twice
         contained = {
@@ -76,11 +95,38 @@ class WalkerShard:
 
     def stored(self, names: Iterable[str]) -> None:
         for name in names:
+            if name == PSEUDONYM_KEY:
+                self._key_stored = True
+                continue
             # a bucket that still says «unsent» must be written once more when that is no longer true
             self.walking.dirty[int(name)] = int(name) in self._unsent
 
     def sent(self) -> None:
         self._unsent.clear()
+        if self._observed:
+            finished, state = self.walking.state.finished, self.walking.state
+            # stored once more without them
+            self.walking.dirty[state.bucket[finished.rows()["slot"][: self._observed]]] = True
+            finished.drop(self._observed)
+            self._observed = 0
+
+    # ---- what others may know
+
+    def observe(self) -> Outcome:
+        """The passages that were finished since the last call, for cell-observations.
+
+        Until they are sent they are in their walkers' buckets; after a crash some are sent again.
+        """
+        state = self.walking.state
+        rows = state.finished.rows()
+        outcome = Outcome()
+        for record in cell_observations(self.walking.network.graph, rows, state.devices, self._pseudonym_key):
+            outcome.messages.append(Outgoing(CELL_OBSERVATIONS, record.cell.encode(), encode(record)))
+        if outcome.messages and not self._key_stored:
+            outcome.write_ahead.add(PSEUDONYM_KEY)
+        metrics.PASSAGES_SENT.inc(len(rows))
+        self._observed = len(rows)
+        return outcome
 
     # ---- online store
 

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from geo.windows import WINDOW_STATE
 from models.records import DeadLetter, RouteUpdate, decode, encode
 from models.walker_state import WalkerState
-from streams.checkpoints import OFFSETS, unseal
+from streams.checkpoints import unseal
 from streams.local_processes import any_port
 from streams.settings import Settings
 from streams.topics import (
@@ -228,7 +228,7 @@ def stored_walkers(settings: Settings, graph_checksum: int) -> dict[str, dict[st
             state = WalkerState(settings.buckets, graph_checksum, DEVICE_TOPICS)
             for key, value in newest.items():
                 name = key.decode().split("/", 1)[1]
-                if name != OFFSETS and value:
+                if name.isdecimal() and value:
                     state.load_bucket(int(name), unseal(name, value))
             for device, slot in state.slot_of.items():
                 walkers[device.decode()] = {

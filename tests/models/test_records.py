@@ -20,6 +20,7 @@ from models.records import (
     MAX_VALUE_BYTES,
     REASONS,
     BadFix,
+    CellObservation,
     DeadLetter,
     EdgeCondition,
     Fix,
@@ -131,8 +132,44 @@ EXAMPLES: dict[str, list[Any]] = {
             uv=0.3,
             aqi=31.0,
             severity=2.0,
+            walkers_300s=10,
+            walkers_900s=25,
+            walkers_at_once=6.5,
+            pace_ratio=0.82,
+            walkers_1h=30.0,
+            walkers_1h_error=4.5,
+            walkers_3h=15.0,
+            walkers_3h_error=6.0,
+            speed_ratio_1h=0.61,
+            speed_ratio_1h_error=0.08,
+            speed_ratio_3h=0.9,
+            speed_ratio_3h_error=0.11,
         ),
         EdgeCondition(key="22817316/1372477605/25291565", ts=1700025500.0, version=0, expires=1700026400.0),
+    ],
+    "cell_observation": [
+        CellObservation(
+            cell="891126d3303ffff",
+            ts=1700025507.25,
+            edges=["22817316/1372477605/25291565"],
+            walkers=[97131904217031, 204853331],
+            edge=[0, -1],
+            end_ts=[1700025507.25, 1700025479.0],
+            walked_m=[21.4, 0.0],
+            seconds=[16.0, 59.5],
+            expected_s=[15.9, 0.0],
+        ),
+        CellObservation(
+            cell="891126d3303ffff",
+            ts=1700025479.0,
+            edges=[],
+            walkers=[204853331],
+            edge=[-1],
+            end_ts=[1700025479.0],
+            walked_m=[0.0],
+            seconds=[59.5],
+            expected_s=[0.0],
+        ),
     ],
     "route_update": [
         RouteUpdate(
@@ -173,6 +210,10 @@ TO = {**LOOP, "kind": "to", "dest_lat": 60.1, "dest_lon": 24.1}
 RATING = {"device": "d", "proposal": "p", "ts": 1.7e9, "verdict": 3}
 TRAFFIC = {"source": "s", "ts": 1.7e9, "kind": "flow", "geometry": STREET}
 CONDITION = {"key": "891126d3303ffff", "ts": 1.7e9, "version": 1, "expires": 1.8e9}
+OBSERVATION = {
+    "cell": "891126d3303ffff", "ts": 1.7e9, "edges": ["1/2/3"], "walkers": [1], "edge": [0],
+    "end_ts": [1.7e9], "walked_m": [1.0], "seconds": [1.0], "expected_s": [1.0],
+}  # fmt: skip
 UPDATE = {"device": "d", "trip": "t", "version": 1, "ts": 1.7e9, "reason": "better"}
 
 
@@ -294,6 +335,19 @@ def test_whole_numbers_become_floats() -> None:
         ),
         (TrafficReport, {**TRAFFIC, "valid_from": 1.7e9, "valid_to": 1.6e9}, "out_of_range", "valid_to"),
         (EdgeCondition, {**CONDITION, "key": "here"}, "out_of_range", "way/from/to"),
+        (EdgeCondition, {**CONDITION, "key": "crowd:here"}, "out_of_range", "way/from/to"),
+        (EdgeCondition, {**CONDITION, "walkers_300s": 4}, "out_of_range", "walkers_300s"),
+        (CellObservation, {**OBSERVATION, "cell": "1/2/3"}, "out_of_range", "cell"),
+        (CellObservation, {**OBSERVATION, "edges": ["anna"]}, "out_of_range", "edges"),
+        (CellObservation, {**OBSERVATION, "edges": [1]}, "bad_type", "edges"),
+        (CellObservation, {**OBSERVATION, "walkers": ["anna"]}, "bad_type", "walkers"),
+        (CellObservation, {**OBSERVATION, "walkers": [2**48]}, "out_of_range", "walkers"),
+        (CellObservation, {**OBSERVATION, "walkers": [1, 2]}, "out_of_range", "shorter"),
+        (CellObservation, {**OBSERVATION, "edge": [1]}, "out_of_range", "edge"),
+        (CellObservation, {**OBSERVATION, "edge": [0.0]}, "bad_type", "edge"),
+        (CellObservation, {**OBSERVATION, "seconds": [True]}, "bad_type", "seconds"),
+        (CellObservation, {**OBSERVATION, "seconds": [-1.0]}, "out_of_range", "seconds"),
+        (CellObservation, {**OBSERVATION, "seconds": "16"}, "bad_type", "seconds"),
         (EdgeCondition, {**CONDITION, "version": 1.0}, "bad_type", "version"),
         (EdgeCondition, {**CONDITION, "version": -1}, "out_of_range", "version"),
         (EdgeCondition, {**CONDITION, "closed": 1}, "bad_type", "closed"),
