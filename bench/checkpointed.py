@@ -6,7 +6,7 @@ import time
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from geo.errors import Unavailable
+from geo.errors import BadInput, Unavailable
 from models.walker_state import WalkerState
 from streams.checkpoints import read_checkpoint
 from streams.settings import Settings
@@ -21,7 +21,7 @@ def fixes_not_contained(settings: Settings) -> int:
     left = 0
     try:
         for partition in range(settings.partitions):
-            offsets, _ = read_checkpoint(settings, WALKERS_TABLE, partition)
+            offsets = read_checkpoint(settings, WALKERS_TABLE, partition).offsets
             _, end = consumer.get_watermark_offsets(TopicPartition(GPS_FIXES, partition), timeout=30)
             left += end - (offsets or {}).get(GPS_FIXES, 0)
     except KafkaException as error:
@@ -46,12 +46,15 @@ def wait_until_contained(settings: Settings, within_s: float) -> None:
 def fixes_by_device(settings: Settings) -> dict[str, int]:
     """Fixes that every walker's windows count, whether accepted, late or repeated.
 
-    Raises BadRecord for a damaged checkpoint.
+    Raises BadInput for a damaged checkpoint.
     """
     counts: dict[str, int] = {}
     for partition in range(settings.partitions):
         state = WalkerState(settings.buckets, NO_GRAPH, DEVICE_TOPICS)
-        for name, data in read_checkpoint(settings, WALKERS_TABLE, partition)[1].items():
+        found = read_checkpoint(settings, WALKERS_TABLE, partition)
+        if (flaw := found.flaw()) is not None:
+            raise BadInput(f"the checkpoint of {WALKERS_TABLE}/{partition} is not whole: {flaw}")
+        for name, data in found.buckets.items():
             if name.isdecimal():
                 state.load_bucket(int(name), data)
         windows = state.windows[: len(state)]

@@ -15,7 +15,11 @@ import click
 @click.option(
     "--worker-id", help="Stable name; a restarted worker of that name takes over at once (WORKER_ID)."
 )
-def command(ingest_only: bool, metrics_port: int | None, worker_id: str | None) -> None:
+@click.option(
+    "--accept-loss", is_flag=True,
+    help="Go on with a damaged changelog though the input that would rebuild it is partly gone.",
+)  # fmt: skip
+def command(ingest_only: bool, metrics_port: int | None, worker_id: str | None, accept_loss: bool) -> None:
     """Run one worker until it is told to stop (Ctrl-C or SIGTERM).
 
     It takes its share of the partitions; start as many as you like, on as many machines. Settings come
@@ -28,6 +32,8 @@ def command(ingest_only: bool, metrics_port: int | None, worker_id: str | None) 
     """
     if ingest_only:
         os.environ["INGEST_ONLY"] = "true"
+    if accept_loss:
+        os.environ["ACCEPT_LOSS"] = "true"
     if metrics_port is not None:
         os.environ["METRICS_PORT"] = str(metrics_port)
     if worker_id is not None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from geo.errors import BadInput
+from geo.errors import BadRecord
 from geo.graph import F64, I32, Graph, edge_id
 from models.condition_places import (
     AIR_REACH_M,
@@ -349,7 +349,7 @@ class Conditions:
         )
 
     def load(self, key: str, state: bytes) -> None:
-        """Put back what `pack` gave; empty bytes do nothing. Raises BadInput for anything else."""
+        """Put back what `pack` gave; empty bytes do nothing. Raises BadRecord for anything else."""
         if not state:
             return
         try:
@@ -368,7 +368,7 @@ class Conditions:
             else:
                 self._air[key] = CellAir.unpack(packed)
         except (TypeError, ValueError, IndexError) as error:
-            raise BadInput(f"the saved condition of {key} cannot be read: {error}") from error
+            raise BadRecord("bad_checkpoint", f"the saved condition of {key}: {error}") from error
         if not key.startswith(_PLACE):
             self._pending.add(key)
 

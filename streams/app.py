@@ -77,12 +77,12 @@ topic = {
 
 network = NetworkService(settings)
 walkers = Shards(
-    app, settings, CheckpointTable(app, settings, WALKERS_TABLE), DEVICE_TOPICS,
+    app, settings, CheckpointTable(app, settings, WALKERS_TABLE, DEVICE_TOPICS), DEVICE_TOPICS,
     lambda partition: WalkerShard(partition, settings, network.current), network.ready,
     frozenset({ROUTE_REQUESTS, RATINGS}),
 )  # fmt: skip
 conditions = Shards(
-    app, settings, CheckpointTable(app, settings, CONDITIONS_TABLE), REPORT_TOPICS,
+    app, settings, CheckpointTable(app, settings, CONDITIONS_TABLE, REPORT_TOPICS), REPORT_TOPICS,
     lambda partition: ConditionShard(network.current.graph), network.ready,
 )  # fmt: skip
 online_store = OnlineStore(settings.redis_url)
@@ -224,12 +224,8 @@ async def _report() -> None:
             shards.renew_lease()
             await shards.heal_silence()
         lag = sum(shards.measure_lag() for shards in (walkers, conditions))
-        position = sum(
-            sum(owned.positions.values())
-            for shards in (walkers, conditions)
-            for owned in shards.owned.values()
-        )
-        watchdog.tell(lag, position)
+        unopened = sum(shards.unopened for shards in (walkers, conditions))
+        watchdog.tell(lag, unopened, sum(shards.progress for shards in (walkers, conditions)))
         held = [
             owned.shard.walking for owned in walkers.owned.values() if isinstance(owned.shard, WalkerShard)
         ]

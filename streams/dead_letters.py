@@ -30,7 +30,11 @@ class Letter:
 
 
 def read_letters(settings: Settings) -> Iterator[Letter]:
-    """All dead letters that the topic still holds, oldest first; raises Unavailable without a broker."""
+    """Each dead letter that the topic still holds, oldest first; raises Unavailable without a broker.
+
+    A worker that is killed writes those again that came after its last checkpoint: they are given once.
+    """
+    seen = set()
     with TopicReader(settings.bootstrap) as topics:
         for message in topics.messages(DEAD_LETTERS):
             if message.value is None:
@@ -39,6 +43,10 @@ def read_letters(settings: Settings) -> Iterator[Letter]:
                 letter = decode(DeadLetter, message.value)
             except BadRecord:
                 continue
+            content = (letter.topic, letter.partition, letter.offset, hash(letter.value_b64))
+            if content in seen:
+                continue
+            seen.add(content)
             yield Letter(message.offset, message.at_s, message.key, letter)
 
 

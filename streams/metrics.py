@@ -81,6 +81,12 @@ PARTITIONS = Gauge("flaneur_assigned_partitions", "Partitions that this worker o
 HOLES_FOUND = Counter("flaneur_holes_found", "Blocks that did not begin where the checkpoint ends", ["topic"])
 HOLES_HEALED = Counter("flaneur_holes_healed", "Holes closed by seeking back", ["topic"])
 OFFSETS_LOST = Counter("flaneur_offsets_lost", "Offsets that the broker no longer has", ["topic"])
+CHECKPOINTS_FLAWED = Counter(
+    "flaneur_checkpoints_flawed", "Partitions whose changelog was damaged or incomplete", ["table"]
+)
+MESSAGES_REBUILT = Counter(
+    "flaneur_messages_rebuilt", "Messages read again for a checkpoint that was not whole", ["topic"]
+)
 RECOVERED_BUCKETS = Counter("flaneur_recovered_buckets", "Buckets taken from a changelog", ["table"])
 ONLINE_STORE_ERRORS = Counter("flaneur_online_store_errors", "Failed writes to the online store")
 ONLINE_STORE_KEYS = Counter("flaneur_online_store_keys", "Keys written to the online store", ["entity"])

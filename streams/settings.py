@@ -35,6 +35,7 @@ class Settings:
     max_block_fixes: int = 8_192  # a block is processed in one go: bounds the time the loop is held
     session_timeout_s: float = 8.0
     watchdog_s: float = 30.0  # lag grows and nothing is checkpointed for so long: exit and be restarted
+    accept_loss: bool = False  # go on with a damaged changelog though the input for it is gone
     ingest_only: bool = False  # windows only, no matching and no trips (for measuring)
     log_level: str = "INFO"
 

@@ -22,12 +22,13 @@ from typing import Any, Protocol, cast
 import faust
 from faust.types import TP
 
-from geo.errors import Unavailable
+from geo.errors import FlaneurError
 from streams import metrics
 from streams.blocks import Block, BlockConsumer
 from streams.checkpoints import CheckpointTable
 from streams.delivery import Outgoing, confirm, dead_letter, deliver
 from streams.leaving import EXIT_AGAIN, leave
+from streams.repair import load_buckets, rebuild
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,7 @@ class Shards:
         self._opening = asyncio.Lock()
         self._assigned: frozenset[int] = frozenset()
         self._generation = 0  # rises whenever partitions are taken away
+        self._blocks_rebuilt = 0
         self._careful: dict[tuple[str, int], int] = {}  # (topic, partition) -> singly up to this offset
         self._poison: set[tuple[str, int, int]] = set()
         self._parked: dict[int, _Owned] = {}  # handed over, and perhaps given back by the same rebalance
@@ -122,7 +124,7 @@ class Shards:
         async for event in cast("faust.Stream[Any]", stream).noack().events():
             try:
                 await self.take(event.value)
-            except Unavailable as error:
+            except FlaneurError as error:
                 leave(error)
             await stream.ack(event)
 
@@ -290,28 +292,47 @@ class Shards:
                 log.info("%s/%d goes on at %s", self.table.name, partition, parked.positions)
                 self._count()
                 return parked
-            offsets, buckets = await self.table.read(partition)
-            known = offsets or {}
-            positions = {topic: known[topic] for topic in self.topics if topic in known}
-            unknown = [TP(topic, partition) for topic in self.topics if topic not in positions]
-            if unknown:  # a question that waits for a fetch to end
-                earliest = await self._consumer.earliest_offsets(*unknown)
-                positions |= {tp.topic: earliest.get(tp) or 0 for tp in unknown}
+            owned, unsent = await self._recover(partition)
             if self._generation != generation:
                 return None
-            shard = self._make_shard(partition)
-            unsent = shard.load(buckets)
-            metrics.RECOVERED_BUCKETS.labels(self.table.name).inc(len(buckets))
-            owned = _Owned(shard, positions)
-            if unsent:
-                await deliver(self.app, unsent)
-                shard.sent()
-            if self._generation != generation:
-                return None
-            self.owned[partition] = owned
-            log.info("%s/%d opened at %s", self.table.name, partition, positions)
+            async with owned.lock:
+                # before anything is awaited: a change of the world must find it
+                self.owned[partition] = owned
+                if unsent:
+                    await deliver(self.app, unsent)
+                    owned.shard.sent()
+            log.info("%s/%d opened at %s", self.table.name, partition, owned.positions)
         self._count()
         return owned
+
+    async def _recover(self, partition: int) -> tuple[_Owned, list[Outgoing]]:
+        """The partition as its checkpoint says, rebuilt if that is not whole; and what may be unsent."""
+        generation = self._generation
+
+        def ours() -> bool:
+            self._check_lease()
+            self._blocks_rebuilt += 1
+            return self._generation == generation
+
+        rebuilt = False
+        while True:
+            found = await self.table.read(partition)
+            positions = await self._positions(partition, found.offsets or {})
+            shard = self._make_shard(partition)
+            unsent, unusable = load_buckets(shard, found.buckets)
+            if rebuilt or not (found.flaw() or unusable):
+                metrics.RECOVERED_BUCKETS.labels(self.table.name).inc(len(found.buckets))
+                return _Owned(shard, positions), unsent
+            await rebuild(self.table, self.settings, self.topics, partition, found, self._make_shard, ours)
+            rebuilt = True
+
+    async def _positions(self, partition: int, known: Mapping[str, int]) -> dict[str, int]:
+        positions = {topic: known[topic] for topic in self.topics if topic in known}
+        unknown = [TP(topic, partition) for topic in self.topics if topic not in positions]
+        if unknown:  # a question that waits for a fetch to end
+            earliest = await self._consumer.earliest_offsets(*unknown)
+            positions |= {tp.topic: earliest.get(tp) or 0 for tp in unknown}
+        return positions
 
     async def open_assigned(self) -> None:
         """Open every partition that was assigned, whether or not a block comes."""
@@ -434,6 +455,17 @@ class Shards:
                 await self.app.consumer.seek(tp, position)
                 metrics.HOLES_HEALED.labels(tp.topic).inc()
                 self._still[tp] = (position, now)
+
+    @property
+    def unopened(self) -> int:
+        """Partitions that are assigned and not open yet."""
+        return len(self._assigned - self.owned.keys())
+
+    @property
+    def progress(self) -> int:
+        """Changes whenever anything gets on: a block, a message of a changelog, a block read again."""
+        positions = sum(sum(owned.positions.values()) for owned in self.owned.values())
+        return positions + self.table.messages_read + self._blocks_rebuilt
 
     def measure_lag(self) -> int:
         """Set the lag metrics; returns the messages that wait in all partitions."""

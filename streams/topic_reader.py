@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -36,12 +36,13 @@ def partition_of(key: bytes, partitions: int) -> int:
 class TopicReader:
     """A context manager around one consumer; raises Unavailable where the broker or a topic is not there."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, group: str | None = None) -> None:
+        """`group` is whose committed offsets `committed` reads; nothing here ever joins it."""
         self._bootstrap = bootstrap
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
-                "group.id": f"reader-{uuid.uuid4()}",
+                "group.id": group or f"reader-{uuid.uuid4()}",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
@@ -66,18 +67,27 @@ class TopicReader:
             for partition in range(count) if key is None else [partition_of(key, count)]:
                 yield from self._partition(TopicPartition(topic, partition))
 
-    def partition(self, topic: str, partition: int) -> Iterator[Message]:
-        """Everything in one partition."""
+    def partition(
+        self, topic: str, partition: int, start: int = 0, end: int | None = None
+    ) -> Iterator[Message]:
+        """Everything in one partition, or what lies from offset `start` to before `end`."""
         with self._errors(topic):
-            yield from self._partition(TopicPartition(topic, partition))
+            yield from self._partition(TopicPartition(topic, partition), start, end)
 
-    def end(self, topic: str, partition: int) -> int:
-        """The offset behind the last message of a partition."""
+    def bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """The first offset that the broker still has, and the next that it will give."""
         with self._errors(topic):
-            watermarks = self._consumer.get_watermark_offsets(
+            low, high = self._consumer.get_watermark_offsets(
                 TopicPartition(topic, partition), timeout=ANSWER_WITHIN_S
             )
-            return watermarks[1]
+            return low, high
+
+    def committed(self, partition: int, topics: Iterable[str]) -> dict[str, int]:
+        """What the group has committed in that partition of each topic, without those where it never did."""
+        asked = [TopicPartition(topic, partition) for topic in topics]
+        with self._errors("the committed offsets of " + ", ".join(topics)):
+            found = self._consumer.committed(asked, timeout=ANSWER_WITHIN_S)
+        return {one.topic: one.offset for one in found if one.offset >= 0}
 
     @contextmanager
     def _errors(self, topic: str) -> Iterator[None]:
@@ -88,10 +98,14 @@ class TopicReader:
                 f"{topic} cannot be read at {self._bootstrap}: {error}; is the broker running?"
             ) from error
 
-    def _partition(self, partition: TopicPartition) -> Iterator[Message]:
+    def _partition(
+        self, partition: TopicPartition, start: int = 0, end: int | None = None
+    ) -> Iterator[Message]:
         low, high = self._consumer.get_watermark_offsets(partition, timeout=ANSWER_WITHIN_S)
-        self._consumer.assign([TopicPartition(partition.topic, partition.partition, low)])
-        at = low
+        at = max(low, start)
+        if end is not None:
+            high = min(high, end)
+        self._consumer.assign([TopicPartition(partition.topic, partition.partition, at)])
         quiet_since = time.monotonic()
         while at < high:
             # a whole batch would be waited for, though the last one is hardly ever whole
@@ -104,6 +118,8 @@ class TopicReader:
                         return
                     raise KafkaException(problem)
                 assert offset is not None
+                if offset >= high and end is not None:
+                    return
                 at = offset + 1
                 yield Message(
                     partition.partition,

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from geo.errors import BadRecord
+from geo.errors import BadInput, BadRecord
 from geo.graph import Graph
 from geo.network import Network
 from models.features import pack_features
@@ -71,7 +71,7 @@ class WalkerShard:
                 continue
             bucket = int(name)
             if bucket >= state.bucket_count:
-                raise BadRecord("bad_checkpoint", f"bucket {bucket}: BUCKETS was larger when it was written")
+                raise BadInput(f"BUCKETS is {state.bucket_count} and was larger: a bucket {bucket} is stored")
             packed = state.load_bucket(bucket, data)
             for topic, offset in packed.contained.items():
                 self._contained[topic][bucket] = offset

@@ -13,13 +13,14 @@ from streams.leaving import EXIT_AGAIN, leave
 
 
 class Watchdog:
-    """Leaves with EXIT_AGAIN when messages wait and none was processed for `patience_s` seconds."""
+    """Leaves with EXIT_AGAIN when messages or partitions wait and nothing got on for `patience_s` seconds."""
 
     def __init__(self, patience_s: float, leave: Callable[[str, int], None] = leave) -> None:
         self._patience_s = patience_s
         self._leave = leave
         self._lag = 0
-        self._position = -1
+        self._unopened = 0
+        self._progress = -1
         self._moved_at = time.monotonic()
         self._told_at = time.monotonic()
         self._stop = threading.Event()
@@ -30,19 +31,23 @@ class Watchdog:
     def stop(self) -> None:
         self._stop.set()
 
-    def tell(self, lag: int, position: int) -> None:
-        """From the loop, about once a second: messages waiting, and the sum of all positions."""
+    def tell(self, lag: int, unopened: int, progress: int) -> None:
+        """From the loop, about once a second: what waits, and a number that changes when anything gets on.
+
+        A partition that is assigned may never be opened if the broker went away in between.
+        """
         self._told_at = time.monotonic()
-        if position != self._position or lag == 0:
+        if progress != self._progress or (lag == 0 and unopened == 0):
             self._moved_at = self._told_at
-        self._lag, self._position = lag, position
+        self._lag, self._unopened, self._progress = lag, unopened, progress
 
     def verdict(self, now: float) -> str | None:
         """Why the process should end, or None."""
         if now - self._told_at > self._patience_s:
             return f"the event loop has stood still for {now - self._told_at:.0f} s"
-        if self._lag > 0 and now - self._moved_at > self._patience_s:
-            return f"{self._lag} messages wait and none was processed for {now - self._moved_at:.0f} s"
+        if now - self._moved_at > self._patience_s and (self._lag or self._unopened):
+            what = f"{self._lag} messages" if self._lag else f"{self._unopened} partitions to be opened"
+            return f"{what} wait and nothing got on for {now - self._moved_at:.0f} s"
         return None
 
     def _watch(self) -> None:

@@ -11,6 +11,7 @@ from faust.types import TP
 
 from streams import shards as module
 from streams.blocks import Block, BlockConsumer
+from streams.checkpoints import Checkpoint
 from streams.delivery import Outgoing
 from streams.settings import Settings
 from streams.shards import Outcome, Shards
@@ -58,6 +59,7 @@ class Table:
         self.read_up: asyncio.Event | None = None  # what `read` waits for
         self.reads = 0
         self.others_wrote = False
+        self.messages_read = 0
 
     async def untouched(self, partition: int) -> bool:
         return not self.others_wrote
@@ -70,9 +72,9 @@ class Table:
             self.offsets = dict(offsets)
         return []
 
-    async def read(self, partition: int) -> tuple[dict[str, int] | None, dict[str, bytes]]:
+    async def read(self, partition: int) -> Checkpoint:
         self.reads += 1
-        found = self.offsets, dict(self.buckets)
+        found = Checkpoint(self.offsets, dict(self.buckets))
         if self.read_up is not None:
             await self.read_up.wait()
         return found

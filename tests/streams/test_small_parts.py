@@ -28,15 +28,18 @@ def test_the_clock_follows_reports_and_ignores_old_and_future_ones() -> None:
 def test_the_watchdog_tells_idle_from_stuck() -> None:
     dog = Watchdog(30.0)
     now = time.monotonic()
-    dog.tell(0, 10)
+    dog.tell(0, 0, 10)
     assert dog.verdict(now + 5) is None
-    dog.tell(7, 10)
+    dog.tell(7, 0, 10)
     assert dog.verdict(time.monotonic() + 29) is None
     assert "loop has stood still" in (dog.verdict(time.monotonic() + 31) or "")
     dog._told_at = time.monotonic() + 1000  # the loop lives, the position does not move
     assert "7 messages wait" in (dog.verdict(time.monotonic() + 31) or "")
-    dog.tell(7, 11)
+    dog.tell(7, 0, 11)
     assert dog.verdict(time.monotonic() + 5) is None
+    dog.tell(0, 2, 11)
+    dog._told_at = time.monotonic() + 1000
+    assert "2 partitions" in (dog.verdict(time.monotonic() + 31) or "")
 
 
 def test_settings_come_from_the_environment_and_say_what_is_wrong() -> None:
