@@ -58,7 +58,7 @@ def fixes_by_device(settings: Settings) -> dict[str, int]:
             if name.isdecimal():
                 state.load_bucket(int(name), data)
         windows = state.windows[: len(state)]
-        totals = windows["fixes"].astype(int) + windows["late"] + windows["duplicates"]
+        totals = windows["accepted"].astype(int) + windows["late"] + windows["duplicates"]
         for device, count in zip(state.devices, totals.tolist(), strict=True):
             counts[device.decode()] = counts.get(device.decode(), 0) + count
     return counts

@@ -25,7 +25,8 @@ from geo.matching import (
     match_fixes,
     read_lattice,
 )
-from geo.windows import WINDOW_STATE, classify_fixes
+from geo.windows import classify_events
+from models.features import WALKER_WINDOWS
 from streams.traces import Trace, read_trace
 
 
@@ -86,7 +87,7 @@ def command(trace: Path, directory: Path, track: str | None, lag_s: float, as_js
 def settle_trace(graph: Graph, trace: Trace, lag_s: float) -> Iterator[Settled]:
     """Every fix of a trace once, in order, as the online matcher settles it."""
     arrays = match_arrays(graph)
-    matches, windows = np.zeros(1, MATCH_STATE), np.zeros(1, WINDOW_STATE)
+    matches, windows = np.zeros(1, MATCH_STATE), WALKER_WINDOWS.empty_state(1)
     accuracy_m = trace.accuracy_m.astype(np.float32)
     slot, kind, out = np.zeros(1, np.int32), np.zeros(1, np.uint8), empty_matches(1)
     waiting: deque[int] = deque()
@@ -94,7 +95,7 @@ def settle_trace(graph: Graph, trace: Trace, lag_s: float) -> Iterator[Settled]:
     place: Step | None = None
     for i in range(len(trace)):
         block = slice(i, i + 1)
-        classify_fixes(windows, slot, trace.ts[block], kind)
+        classify_events(WALKER_WINDOWS, windows, slot, trace.ts[block], kind)
         match_fixes(
             arrays,
             matches,

@@ -74,7 +74,7 @@ class MatchFixes(NamedTuple):
     """A block of n fixes in order of arrival; each walker's IN_ORDER ones ascend in ts."""
 
     slot: I32
-    kind: U8  # as written by geo.windows.classify_fixes; only IN_ORDER ones are matched
+    kind: U8  # as written by geo.windows.classify_events; only IN_ORDER ones are matched
     ts: F64  # seconds since the epoch
     lat: F64  # degrees
     lon: F64

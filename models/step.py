@@ -98,7 +98,7 @@ def problem_of(bad: BadValue) -> Problem:
 
 
 def count_fixes(counts: FixCounts, kind: NDArray[np.uint8], ts: F64) -> None:
-    """Fill in how the fixes of a block came: `kind` (n,) as `geo.windows.classify_fixes` gives it."""
+    """Fill in how the fixes of a block came: `kind` (n,) as `geo.windows.classify_events` gives it."""
     counts.fixes = len(kind)
     counts.late = int(np.count_nonzero(kind == LATE))
     counts.duplicate = int(np.count_nonzero(kind == DUPLICATE))

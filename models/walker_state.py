@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from geo.errors import BadRecord
 from geo.matching import MATCH_STATE
 from geo.passages import PASSAGE, PASSAGE_STATE
-from geo.windows import WINDOW_STATE
+from models.features import WALKER_WINDOWS
 from models.trip import ACTIVE, TRIP_STATE, Routes
 
 _MAGIC = b"FLW1"
@@ -30,8 +30,8 @@ _COLUMNS = (
     *("windows", "matches", "trips", "passages", "bucket", "moved", "next_fix", "decision", "decided_at"),
     *("_route_first", "_route_size"),
 )
-_ROWS = (WINDOW_STATE, MATCH_STATE, TRIP_STATE, PASSAGE_STATE, PASSAGE)
-SCHEMA = zlib.crc32(repr([dtype.descr for dtype in _ROWS]).encode())
+_ROWS = (MATCH_STATE, TRIP_STATE, PASSAGE_STATE, PASSAGE)
+SCHEMA = zlib.crc32(repr((WALKER_WINDOWS.schema, [dtype.descr for dtype in _ROWS])).encode())
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class WalkerState:
         self.topics = topics
         self.slot_of: dict[bytes, int] = {}
         self.devices: list[bytes] = []
-        self.windows = np.zeros(capacity, WINDOW_STATE)
+        self.windows = WALKER_WINDOWS.empty_state(capacity)
         self.matches = np.zeros(capacity, MATCH_STATE)
         self.trips = np.zeros(capacity, TRIP_STATE)
         self.passages = np.zeros(capacity, PASSAGE_STATE)
@@ -247,7 +247,7 @@ class WalkerState:
         lengths = read.array("<u2", n)
         devices = [bytes(read.take(int(length))) for length in lengths]
         slots = self.slots(devices)
-        self.windows[slots] = read.array(WINDOW_STATE, n)
+        self.windows[slots] = read.array(WALKER_WINDOWS.dtype, n)
         matches = read.array(MATCH_STATE, n)
         trips = read.array(TRIP_STATE, n)
         passages = read.array(PASSAGE_STATE, n)

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo.errors import BadInput, NoCandidate, NoRoute
-from geo.graph import F32, F64, I32, I64
+from geo.graph import F32, F64, I32, I64, U8
 from geo.matching import Matches, MatchFixes, empty_matches, match_arrays, match_fixes
 from geo.network import Network
 from geo.passages import SettledFixes, edge_ends, fold_passages
-from geo.windows import FEATURE_COLUMNS, IN_ORDER, classify_fixes, fold_fixes, read_features
+from geo.window_layout import values_of
+from geo.windows import IN_ORDER, classify_events, fold_events, read_features
 from models import trip as trips
+from models.features import WALKER_WINDOWS
 from models.fix_columns import FixColumns, parse_fixes
 from models.live_route import ahead_of
 from models.records import Rating, RouteRequest
@@ -83,23 +85,17 @@ class Walking:
         if len(slot) == 0:
             return step
         kind = np.empty(len(slot), np.uint8)
-        classify_fixes(self.state.windows, slot, columns.ts, kind)
-        accuracy = columns.accuracy_m.astype(np.float32)
+        classify_events(WALKER_WINDOWS, self.state.windows, slot, columns.ts, kind)
         if self.ingest_only:
-            off_network = np.zeros(len(slot), np.uint8)
-            fold_fixes(
-                self.state.windows, slot, kind, columns.ts, columns.lat, columns.lon, accuracy, off_network
-            )
+            self._fold(columns, slot, kind, np.zeros(len(slot), np.uint8))
             step.lap("windows", started)
         else:
             matched = empty_matches(len(slot))
+            accuracy = columns.accuracy_m.astype(np.float32)
             fixes = MatchFixes(slot, kind, columns.ts, columns.lat, columns.lon, accuracy)
             match_fixes(self._arrays, self.state.matches, fixes, matched)
             started = step.lap("match", started)
-            fold_fixes(
-                self.state.windows, slot, kind, columns.ts, columns.lat, columns.lon, accuracy,
-                matched.off_network,
-            )  # fmt: skip
+            self._fold(columns, slot, kind, matched.off_network)
             started = step.lap("windows", started)
             settled = SettledFixes(
                 slot, columns.lat, columns.lon, matched.settled_edge, matched.settled_fraction,
@@ -116,13 +112,20 @@ class Walking:
         count_fixes(step.counts, kind, columns.ts)
         return step
 
+    def _fold(self, columns: FixColumns, slot: I32, kind: U8, off_network: U8) -> None:
+        values = values_of(
+            WALKER_WINDOWS, lat=columns.lat, lon=columns.lon, accuracy_m=columns.accuracy_m,
+            speed_mps=columns.speed_mps, off_network=off_network,
+        )  # fmt: skip
+        fold_events(WALKER_WINDOWS, self.state.windows, slot, kind, columns.ts, values)
+
     def changed_features(self) -> tuple[I32, F64, F32]:
         """Slots whose windows changed since the last call, their event times, and features (n, F)."""
         slots = np.flatnonzero(self.state.moved).astype(np.int32)
         self.state.moved[slots] = False
         ts = self.state.windows["last_ms"][slots] / 1000.0
-        values = np.empty((len(slots), len(FEATURE_COLUMNS)), np.float32)
-        read_features(self.state.windows, slots, ts, values)
+        values = np.empty((len(slots), len(WALKER_WINDOWS.features)), np.float32)
+        read_features(WALKER_WINDOWS, self.state.windows, slots, ts, values)
         return slots, ts, values
 
     def _advance(

@@ -15,7 +15,6 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from geo.windows import WINDOW_STATE
 from models.records import DeadLetter, RouteUpdate, decode, encode
 from models.walker_state import WalkerState
 from streams.checkpoints import unseal
@@ -236,10 +235,10 @@ def stored_walkers(settings: Settings, graph_checksum: int) -> dict[str, dict[st
                     "matches": state.matches[slot].tobytes(),
                     "trip": state.trips[slot].copy(),
                     "route": state.route_edges(slot).tolist(),
+                    "fixes": int(state.windows[slot]["accepted"]),
                     **{
                         name: int(state.windows[slot][name])
-                        for name in ("fixes", "late", "duplicates", "out_of_order")
-                        if name in (WINDOW_STATE.names or ())
+                        for name in ("late", "duplicates", "out_of_order")
                     },
                 }
     finally:

@@ -17,6 +17,7 @@ class Event(NamedTuple):
     lon: float
     accuracy_m: float
     off_network: int
+    speed_mps: float = math.nan
 
 
 def to_ms(ts: float) -> int:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from geo.errors import BadInput
-from geo.windows import FEATURE_COLUMNS
 from models.features import (
     CELL_FEATURES,
     EDGE_FEATURES,
     FEATURES,
     WALKER_FEATURES,
+    WALKER_WINDOWS,
     pack_features,
     unpack_features,
 )
@@ -30,7 +30,7 @@ def packed(event_ts, values):
 
 
 def test_columns_of_the_kernel():
-    assert tuple(f.name for f in WALKER_FEATURES) == FEATURE_COLUMNS
+    assert tuple(f.name for f in WALKER_FEATURES) == WALKER_WINDOWS.names
 
 
 def test_conditions_are_fields_of_the_record():
@@ -42,7 +42,7 @@ def test_names_are_unique_and_complete():
     assert len({(f.entity, f.name) for f in FEATURES}) == len(FEATURES)
     for f in FEATURES:
         assert f.meaning
-        assert f.source.split()[0] in {"gps-fixes", "traffic-reports", "weather-reports"}
+        assert f.topic in {"gps-fixes", "traffic-reports", "weather-reports"}
         assert f.window_s == 0 or f.window_s % f.hop_s == 0
         assert math.isfinite(f.default)
 
@@ -51,7 +51,7 @@ def test_there_and_back():
     event_ts, features = unpack_features(packed(1_705_602_000.125, VALUES))
     assert event_ts == 1_705_602_000.125
     assert list(features.values()) == VALUES.tolist()
-    assert tuple(features) == FEATURE_COLUMNS
+    assert tuple(features) == WALKER_WINDOWS.names
 
 
 def test_unknown_becomes_the_default():
@@ -63,7 +63,9 @@ def test_unknown_becomes_the_default():
 def test_bytes_are_pinned():
     """These lie in online stores: a change here needs everything stored anew."""
     assert packed(1_705_602_000.0, VALUES).hex() == (
-        "238d8634000000f45a6ad941000000000000c03f00004040000090400000c0400000f040000010410000284100004041000058410000704100008441"
+        "bc955d08000000f45a6ad941"
+        "000000000000c03f00004040000090400000c0400000f0400000104100002841000040410000584100007041"
+        "000084410000904100009c410000a8410000b441"
     )
 
 

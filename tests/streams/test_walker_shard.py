@@ -105,4 +105,4 @@ def test_fixes_that_a_bucket_contains_are_not_counted_as_sent_twice(city: City) 
     walker.kill(fixes=0, requests=1)
     walker.shard.process(fixes(city))
     window = walker.shard.walking.state.windows[0]
-    assert (int(window["fixes"]), int(window["duplicates"])) == (FIXES, 0)
+    assert (int(window["accepted"]), int(window["duplicates"])) == (FIXES, 0)
