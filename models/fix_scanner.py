@@ -10,7 +10,7 @@ orjson. What is not declined gives exactly the doubles that orjson would give:
 - longer mantissas are multiplied by a 128-bit power of ten (Lemire 2021, "Number parsing at a gigabyte per
   second", section 5), and declined in the rare cases which that cannot decide.
 
-Every message in the joined bytes ends with a NUL, which no loop passes: JSON allows it nowhere.
+Behind every message in the bytes stands a NUL, which no loop passes: JSON allows it nowhere.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from models.bytes_column import BytesColumn
 from models.records import MAX_VALUE_BYTES, Fix, number_bounds
 
 U8 = npt.NDArray[np.uint8]
@@ -42,7 +43,7 @@ class Scan:
     """Fixes of the messages that were read, in message and array order, and which messages were not.
 
     `numbers` f64[STORED, n], nan where unknown; `message_index` i32[n]; `device_span` i64[n, 2], start and
-    length in the bytes; `declined` i64[], message indices.
+    end in the bytes; `declined` i64[], message indices.
     """
 
     numbers: F64
@@ -51,34 +52,18 @@ class Scan:
     declined: I64
 
 
-def scan_fixes(data: U8, messages: int) -> Scan | None:
-    """Read `messages` NUL-terminated messages, data: u8[bytes]; None if there are more NULs than messages."""
-    capacity = len(data) // _SHORTEST_FIX + 1
+def scan_fixes(messages: BytesColumn) -> Scan:
+    """Read the messages; None is no message. One that no NUL follows is declined."""
+    n = len(messages)
+    capacity = messages.size_bytes // _SHORTEST_FIX + 1
     numbers = np.empty((STORED, capacity))
     message_index = np.empty(capacity, np.int32)
     device_span = np.empty((capacity, 2), np.int64)
-    read = np.empty(messages, np.bool_)
+    read = np.empty(n, np.bool_)
     limits = np.array([MAX_VALUE_BYTES, MAX_DEVICE_BYTES])
     tables = (_KEYS, _BOUNDS, _TENS, _POWERS)
-    n = _scan(data, limits, tables, numbers, message_index, device_span, read)
-    if n < 0:
-        return None
-    return Scan(numbers[:, :n], message_index[:n], device_span[:n], np.flatnonzero(~read))
-
-
-def intern_devices(data: U8, device_span: I64) -> tuple[I32, list[bytes]]:
-    """Number the distinct device names, which hold no NUL, in order of first appearance.
-
-    device_span: i64[n, 2], start and length in `data`. Returns the number of each fix's device i32[n], and
-    the names.
-    """
-    n = len(device_span)
-    device_index = np.empty(n, np.int32)
-    appears = np.empty(n, np.int64)
-    slots = np.full(1 << max(4, (2 * n).bit_length()), -1, np.int32)
-    names = np.empty(int(device_span[:, 1].sum()) + n, np.uint8)
-    size = _intern(data, device_span, slots, device_index, appears, names)
-    return device_index, names[:size].tobytes().split(b"\0")[:-1]
+    fixes = _scan(messages.data, messages.span, limits, tables, numbers, message_index, device_span, read)
+    return Scan(numbers[:, :fixes], message_index[:fixes], device_span[:fixes], np.flatnonzero(~read))
 
 
 def _key_table() -> U8:
@@ -334,7 +319,7 @@ def _fix(data, p, n, most, tables, guess, numbers, device_span):  # type: ignore
                 if end == start or end - start > most:
                     return -1
                 device_span[n, 0] = start
-                device_span[n, 1] = end - start
+                device_span[n, 1] = end
                 seen |= 1 << device
         elif byte == 110 or byte == 116 or byte == 102:
             if row <= device and byte != 110:
@@ -361,17 +346,16 @@ def _fix(data, p, n, most, tables, guess, numbers, device_span):  # type: ignore
     return p + 1 if seen & needed == needed else -1
 
 
-@njit(cache=True)
-def _scan(data, limits, tables, numbers, message_index, device_span, read):  # type: ignore[no-untyped-def]
-    """Read every message; how many fixes there are, -1 if the bytes go on after the last message.
-
-    A message that is declined leaves no fix.
-    """
+@njit(cache=True, nogil=True)
+def _scan(data, span, limits, tables, numbers, message_index, device_span, read):  # type: ignore[no-untyped-def]
+    """Read every message; how many fixes there are. A message that is declined leaves no fix."""
     guess = np.zeros(16, np.int64)
     n = 0
-    end = -1
-    for message in range(read.shape[0]):
-        start = end + 1
+    for message in range(span.shape[0]):
+        start, end = span[message]
+        read[message] = end < start
+        if end < start or end - start > limits[0] or end >= data.shape[0] or data[end] != 0:
+            continue
         kept = n
         p = _space(data, start)
         array = _at(data, p) == 91
@@ -393,47 +377,7 @@ def _scan(data, limits, tables, numbers, message_index, device_span, read):  # t
                 p = -1
                 break
             p = _space(data, p + 1)
-        end = max(p, start)
-        while _at(data, end) != 0:
-            end += 1
-        read[message] = p == end and end - start <= limits[0]
+        read[message] = p == end
         if not read[message]:
             n = kept
-    return n if end + 1 == data.shape[0] else -1
-
-
-@njit(cache=True)
-def _intern(data, device_span, slots, device_index, appears, names):  # type: ignore[no-untyped-def]
-    """FNV-1a with open addressing; slots holds device numbers or -1. How many bytes of `names` are used."""
-    mask = np.uint64(slots.shape[0] - 1)
-    prime = np.uint64(1099511628211)
-    count = 0
-    used = 0
-    for n in range(device_span.shape[0]):
-        start, length = device_span[n]
-        code = np.uint64(14695981039346656037)
-        for k in range(length):
-            code = (code ^ np.uint64(data[start + k])) * prime
-        slot = (code ^ (code >> np.uint64(32))) & mask
-        while True:
-            device = slots[slot]
-            if device < 0:
-                device = count
-                slots[slot] = count
-                appears[count] = n
-                count += 1
-                for k in range(length):
-                    names[used + k] = data[start + k]
-                used += length + 1
-                names[used - 1] = 0
-                break
-            other, size = device_span[appears[device]]
-            k = 0
-            if size == length:
-                while k < length and data[start + k] == data[other + k]:
-                    k += 1
-                if k == length:
-                    break
-            slot = (slot + np.uint64(1)) & mask
-        device_index[n] = device
-    return used
+    return n

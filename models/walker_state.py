@@ -9,7 +9,6 @@ decided since the last checkpoint (so that none is lost between deciding and sen
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,8 @@ from numpy.typing import NDArray
 from geo.errors import BadRecord
 from geo.matching import MATCH_STATE
 from geo.passages import PASSAGE, PASSAGE_STATE
+from models.bytes_column import BytesColumn
+from models.device_table import DeviceTable
 from models.features import WALKER_WINDOWS
 from models.trip import ACTIVE, TRIP_STATE, Routes
 
@@ -87,7 +88,7 @@ class WalkerState:
         self.bucket_count = buckets
         self.graph_checksum = graph_checksum
         self.topics = topics
-        self.slot_of: dict[bytes, int] = {}
+        self._slots = DeviceTable(capacity)
         self.devices: list[bytes] = []
         self.windows = WALKER_WINDOWS.empty_state(capacity)
         self.matches = np.zeros(capacity, MATCH_STATE)
@@ -116,24 +117,26 @@ class WalkerState:
         """The bucket of a device: depends on its name alone."""
         return zlib.crc32(device) % self.bucket_count
 
+    def find(self, device: bytes) -> int | None:
+        """The slot of `device`; None if it was never seen."""
+        return self._slots.find(device)
+
     def slot(self, device: bytes) -> int:
         """The slot of `device`, a new one if it was never seen."""
-        found = self.slot_of.get(device)
-        if found is not None:
-            return found
-        s = len(self.devices)
-        if s == len(self.bucket):
-            self._grow(2 * s)
-        b = self.bucket_of(device)
-        self.slot_of[device] = s
-        self.devices.append(device)
-        self.bucket[s] = b
-        self.members[b].append(s)
-        return s
+        return int(self.slots(BytesColumn.of([device]))[0])
 
-    def slots(self, devices: Iterable[bytes]) -> NDArray[np.int32]:
+    def slots(self, devices: BytesColumn) -> NDArray[np.int32]:
         """Slots of many devices, (n,) int32."""
-        return np.fromiter((self.slot(device) for device in devices), np.int32)
+        slots = self._slots.slots(devices.data, devices.span)
+        for s in range(len(self.devices), len(self._slots)):
+            if s == len(self.bucket):
+                self._grow(2 * s)
+            device = self._slots.name(s)
+            b = self.bucket_of(device)
+            self.devices.append(device)
+            self.bucket[s] = b
+            self.members[b].append(s)
+        return slots
 
     def _grow(self, capacity: int) -> None:
         for name in _COLUMNS:
@@ -246,7 +249,7 @@ class WalkerState:
         contained = dict(zip(self.topics, offsets.tolist(), strict=True))
         lengths = read.array("<u2", n)
         devices = [bytes(read.take(int(length))) for length in lengths]
-        slots = self.slots(devices)
+        slots = self.slots(BytesColumn.of(devices))
         self.windows[slots] = read.array(WALKER_WINDOWS.dtype, n)
         matches = read.array(MATCH_STATE, n)
         trips = read.array(TRIP_STATE, n)

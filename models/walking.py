@@ -7,7 +7,6 @@ wherever blocks begin and end. `streams.walker_shard` puts it behind topics and 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from geo.passages import SettledFixes, edge_ends, fold_passages
 from geo.window_layout import values_of
 from geo.windows import IN_ORDER, classify_events, fold_events, read_features
 from models import trip as trips
+from models.bytes_column import BytesColumn
 from models.features import WALKER_WINDOWS
 from models.fix_columns import FixColumns, parse_fixes
 from models.live_route import ahead_of
@@ -66,17 +66,17 @@ class Walking:
 
     # ---- fixes
 
-    def take_fixes(self, values: Sequence[bytes | None], offsets: Sequence[int], contained: I64) -> Step:
-        """Fold a block of `gps-fixes` values with their offsets in.
+    def take_fixes(self, messages: BytesColumn, offsets: I64, contained: I64) -> Step:
+        """Fold a block of `gps-fixes` messages (n,) with their offsets (n,) in.
 
         `contained` (buckets,): for each bucket the offset up to which it holds fixes already.
         """
         step = Step()
         started = time.perf_counter()
-        columns, bad = parse_fixes(values)
+        columns, bad = parse_fixes(messages)
         step.problems = [problem_of(one) for one in bad]
-        slot = self.state.slots(columns.devices)[columns.device_index]
-        offset = np.asarray(offsets, np.int64)[columns.message_index]
+        slot = self.state.slots(columns.names)
+        offset = offsets[columns.message_index]
         fresh = offset >= contained[self.state.bucket[slot]]
         if not fresh.all():
             columns = _rows(columns, fresh)
@@ -199,7 +199,7 @@ class Walking:
     def take_rating(self, device: bytes, rating: Rating) -> Step:
         """A dislike of the route under way gets another one."""
         step = Step()
-        s = self.state.slot_of.get(device)
+        s = self.state.find(device)
         if s is None or self.state.trips["status"][s] != trips.ACTIVE:
             return step
         current = self._rerouting.trip_id(s)
@@ -239,8 +239,7 @@ class Walking:
 
 def _rows(columns: FixColumns, keep: NDArray[np.bool_]) -> FixColumns:
     return FixColumns(
-        columns.devices,
-        columns.device_index[keep],
+        BytesColumn(columns.names.data, columns.names.span[keep]),
         columns.message_index[keep],
         columns.ts[keep],
         columns.lat[keep],

@@ -17,7 +17,7 @@ from faust.types import TP
 
 from geo.network import Network
 from streams import metrics
-from streams.blocks import BlockSchema, block_scheduler, use_blocks
+from streams.blocks import BlockScheduler, BlockSchema, use_blocks
 from streams.checkpoints import CheckpointTable
 from streams.condition_shard import ConditionShard
 from streams.leaving import leave
@@ -51,11 +51,10 @@ app = faust.App(
     topic_disable_leader=True,
     topic_allow_declare=False,
     web_enabled=False,
-    ConsumerScheduler=block_scheduler(frozenset(DEVICE_TOPICS + REPORT_TOPICS), settings.max_block_fixes),
+    ConsumerScheduler=BlockScheduler,
     consumer_auto_offset_reset="earliest",
     consumer_group_instance_id=settings.worker_id or None,
     consumer_max_fetch_size=4 * 1024 * 1024,
-    broker_max_poll_records=settings.max_poll_records,
     broker_session_timeout=settings.session_timeout_s,
     broker_heartbeat_interval=settings.session_timeout_s / 4,
     broker_rebalance_timeout=30.0,
@@ -69,7 +68,7 @@ app = faust.App(
     stream_recovery_delay=0.0,
     stream_wait_empty=False,
 )
-use_blocks(app, settings.bootstrap)
+use_blocks(app, settings.bootstrap, settings.max_block_fixes)
 
 topic = {
     name: app.topic(name, schema=BlockSchema(), allow_empty=True) for name in DEVICE_TOPICS + REPORT_TOPICS

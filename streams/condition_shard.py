@@ -9,7 +9,7 @@ from geo.graph import Graph
 from models.conditions import Conditions
 from models.records import EdgeCondition, TrafficReport, WeatherReport, decode, encode
 from streams import metrics
-from streams.blocks import Block
+from streams.block import Block
 from streams.delivery import Outgoing, dead_letter
 from streams.event_clock import EventClock
 from streams.online_store import condition_key
@@ -44,7 +44,7 @@ class ConditionShard:
         kind: type[TrafficReport | WeatherReport] = (
             TrafficReport if block.topic == TRAFFIC_REPORTS else WeatherReport
         )
-        for offset, key, value in zip(block.offsets, block.keys, block.values, strict=True):
+        for offset, key, value in zip(block.offsets.tolist(), block.keys, block.values, strict=True):
             if value is None:
                 continue
             try:

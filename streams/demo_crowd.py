@@ -19,6 +19,7 @@ from geo.routing.costs import static_costs
 from geo.routing.metric import make_metric
 from geo.routing.search import Path as Route
 from geo.routing.search import Place, SearchSpace, path_coordinates, shortest_path
+from models.bytes_column import BytesColumn
 from models.gps_error import GpsError
 from models.records import RouteRequest, RouteUpdate
 from models.walker_state import WalkerState
@@ -121,9 +122,9 @@ class Crowd:
                 walker.records += fixes
                 block += fixes
         if block:
-            offsets = range(self._fixes, self._fixes + len(block))
+            offsets = np.arange(self._fixes, self._fixes + len(block))
             self._fixes += len(block)
-            values = [record.value for record in block]
+            values = BytesColumn.of([record.value for record in block])
             self._tell(self._engine.take_fixes(values, offsets, np.zeros(1, np.int64)).updates, now)
 
     def _tell(self, updates: list[RouteUpdate], now: float) -> None:

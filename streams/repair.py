@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from geo.errors import BadInput, BadRecord
 from streams import metrics
-from streams.blocks import Block
+from streams.block import Block
 from streams.checkpoints import OFFSETS, Checkpoint, CheckpointTable
 from streams.delivery import Outgoing, confirm, deliver
 from streams.settings import Settings
@@ -103,7 +103,7 @@ def _from_topic(messages: Iterable[Message], topic: str) -> Iterator[tuple[str, 
 
 
 def _block(topic: str, partition: int, messages: list[Message]) -> Block:
-    return Block(
+    return Block.of(
         topic,
         partition,
         [m.offset for m in messages],

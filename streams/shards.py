@@ -24,7 +24,8 @@ from faust.types import TP
 
 from geo.errors import FlaneurError
 from streams import metrics
-from streams.blocks import Block, BlockConsumer
+from streams.block import Block
+from streams.blocks import BlockConsumer
 from streams.checkpoints import CheckpointTable
 from streams.delivery import Outgoing, confirm, dead_letter, deliver
 from streams.leaving import EXIT_AGAIN, leave
@@ -158,7 +159,9 @@ class Shards:
     async def _process(self, owned: _Owned, block: Block) -> bool:
         """Process one block and send what follows; False if our own code failed on it."""
         started = time.perf_counter()
-        poison = self._poison.intersection((block.topic, block.partition, offset) for offset in block.offsets)
+        poison = self._poison and self._poison.intersection(
+            (block.topic, block.partition, offset) for offset in block.offsets.tolist()
+        )
         if poison:
             outcome = self._put_aside(block)
         else:
@@ -168,7 +171,7 @@ class Shards:
                 self._distrust(block)
                 return False
         owned.positions[block.topic] = block.next_offset
-        owned.newest_s[block.topic] = block.timestamps_ms[-1] / 1000.0
+        owned.newest_s[block.topic] = float(block.timestamps_ms[-1]) / 1000.0
         await self.emit(owned, block.partition, outcome)
         metrics.BLOCKS.labels(block.topic).inc()
         metrics.BLOCK_MESSAGES.observe(len(block))
@@ -205,7 +208,7 @@ class Shards:
         return Outcome(
             [
                 dead_letter(block.topic, block.partition, offset, key, value, "internal_error")
-                for offset, key, value in zip(block.offsets, block.keys, block.values, strict=True)
+                for offset, key, value in zip(block.offsets.tolist(), block.keys, block.values, strict=True)
             ]
         )
 

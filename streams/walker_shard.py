@@ -20,7 +20,7 @@ from models.step import FixCounts, Step
 from models.walker_state import WalkerState
 from models.walking import Walking
 from streams import metrics
-from streams.blocks import Block
+from streams.block import Block
 from streams.delivery import Outgoing, dead_letter
 from streams.online_store import walker_key
 from streams.settings import Settings
@@ -154,7 +154,7 @@ class WalkerShard:
         step = self.walking.take_fixes(block.values, block.offsets, self._contained[GPS_FIXES])
         _count(step.counts)
         now = time.time()
-        metrics.BROKER_AGE.observe(max(0.0, now - block.timestamps_ms[-1] / 1000.0))
+        metrics.BROKER_AGE.observe(max(0.0, now - float(block.timestamps_ms[-1]) / 1000.0))
         if step.counts.newest_ts:
             metrics.FIX_AGE.observe(max(0.0, now - step.counts.newest_ts))
         return step
@@ -174,7 +174,7 @@ class WalkerShard:
     def _records(self, block: Block, kind: type[R], take: Callable[[bytes, R, int, int], Step]) -> Step:
         """One record a message; what a bucket contains already is skipped."""
         total = Step()
-        for i, (offset, value) in enumerate(zip(block.offsets, block.values, strict=True)):
+        for i, (offset, value) in enumerate(zip(block.offsets.tolist(), block.values, strict=True)):
             if value is None:
                 continue
             try:
@@ -197,7 +197,7 @@ class WalkerShard:
             assert block is not None
             outcome.messages.append(
                 dead_letter(
-                    block.topic, block.partition, block.offsets[i], block.keys[i], block.values[i],
+                    block.topic, block.partition, int(block.offsets[i]), block.keys[i], block.values[i],
                     reason, '; '.join(details[:5]),
                 )
             )  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 from geo.graph import Graph
 from geo.network import Network
 from geo.routing.costs import static_costs
+from models.bytes_column import BytesColumn
 from models.records import Fix, RouteRequest, encode
 from models.walker_state import WalkerState
 from models.walking import Walking
@@ -24,7 +25,7 @@ def warm_up(graph: Graph) -> None:
     request = RouteRequest(device="warm", request="r", ts=ts, kind="loop", lat=lat, lon=lon, length_m=1000.0)
     walking.take_request(b"warm", request, 0, 0)
     fixes = [encode(Fix(device="warm", ts=ts + i, lat=lat, lon=lon, accuracy_m=5.0)) for i in range(3)]
-    walking.take_fixes(fixes, [0, 1, 2], np.zeros(1, np.int64))
+    walking.take_fixes(BytesColumn.of(fixes), np.arange(3), np.zeros(1, np.int64))
     walking.changed_features()
     closed = network.costs.closed.copy()
     closed[walking.state.route_edges(0)[-1:]] = True

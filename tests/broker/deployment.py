@@ -229,7 +229,7 @@ def stored_walkers(settings: Settings, graph_checksum: int) -> dict[str, dict[st
                 name = key.decode().split("/", 1)[1]
                 if name.isdecimal() and value:
                     state.load_bucket(int(name), unseal(name, value))
-            for device, slot in state.slot_of.items():
+            for slot, device in enumerate(state.devices):
                 walkers[device.decode()] = {
                     "windows": state.windows[slot].tobytes(),
                     "matches": state.matches[slot].tobytes(),

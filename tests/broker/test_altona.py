@@ -17,6 +17,7 @@ from geo.network import Network
 from geo.osm.importer import import_osm
 from geo.polyline import decode6
 from geo.routing.costs import static_costs
+from models.bytes_column import BytesColumn
 from models.condition_places import cell_key
 from models.records import EdgeCondition, Fix, RouteRequest, RouteUpdate, decode, encode
 from models.walker_state import WalkerState
@@ -113,5 +114,5 @@ def in_process(graph: Graph, fixes: list[bytes], request: bytes) -> list[RouteUp
     asked = decode(RouteRequest, request)
     updates = walking.take_request(asked.device.encode(), asked, 0, 0).updates
     assert decode(Fix, fixes[0]).device == asked.device
-    updates += walking.take_fixes(fixes, range(len(fixes)), np.zeros(1, np.int64)).updates
+    updates += walking.take_fixes(BytesColumn.of(fixes), np.arange(len(fixes)), np.zeros(1, np.int64)).updates
     return [decode(RouteUpdate, encode(update)) for update in updates]

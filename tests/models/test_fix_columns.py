@@ -9,12 +9,15 @@ import struct
 import numpy as np
 import orjson
 import pytest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.bytes_column import BytesColumn
 from models.fix_columns import BadValue, FixColumns, parse_fixes
 from models.fix_scanner import NUMBERS, STORED
 from models.records import MAX_VALUE_BYTES, decode_fixes
+from streams.record_batches import decode_records
 
 SEED = 20240611
 USUAL = b'{"device":"d-000516","ts":1700025506.903,"lat":60.134364,"lon":24.847434,"accuracy_m":9.9}'
@@ -31,51 +34,53 @@ def exact(value: float | None) -> bytes:
     return struct.pack("<d", math.nan if value is None else value)
 
 
-def expected(values: list[bytes | None]) -> tuple[list[tuple[object, ...]], list[bytes], list[BadValue]]:
+def expected(values: list[bytes | None]) -> tuple[list[tuple[object, ...]], list[BadValue]]:
     """The naive twin: message by message through orjson and the record's own rules."""
     rows: list[tuple[object, ...]] = []
-    devices: list[bytes] = []
     bad = []
     for message, value in enumerate(values):
         if value is None:
             continue
         good, refused = decode_fixes(value)
         for fix in good:
-            name = fix.device.encode()
-            if name not in devices:
-                devices.append(name)
             numbers = [exact(getattr(fix, column)) for column in NUMBERS[:STORED]]
-            rows.append((devices.index(name), message, *numbers))
+            rows.append((fix.device.encode(), message, *numbers))
         bad += [BadValue(message, one.index, one.reason, one.detail) for one in refused]
-    return rows, devices, bad
+    return rows, bad
 
 
 def rows_of(columns: FixColumns) -> list[tuple[object, ...]]:
     numbers = [getattr(columns, name) for name in NUMBERS[:STORED]]
     return [
-        (
-            int(columns.device_index[i]),
-            int(columns.message_index[i]),
-            *(exact(column[i]) for column in numbers),
-        )
+        (columns.names[i], int(columns.message_index[i]), *(exact(column[i]) for column in numbers))
         for i in range(len(columns))
     ]
 
 
 def check(values: list[bytes | None]) -> None:
-    columns, bad = parse_fixes(values)
-    rows, devices, want_bad = expected(values)
-    assert rows_of(columns) == rows, values
-    assert columns.devices == devices
-    assert bad == want_bad
+    rows, want_bad = expected(values)
+    for column in (BytesColumn.of(values), as_fetched(values)):
+        columns, bad = parse_fixes(column)
+        assert rows_of(columns) == rows, values
+        assert bad == want_bad
+
+
+def as_fetched(values: list[bytes | None]) -> BytesColumn:
+    """The values as a record batch brings them, some with a header."""
+    builder = DefaultRecordBatchBuilder(2, 0, False, -1, -1, -1, 1 << 24)
+    for i, value in enumerate(values):
+        assert builder.append(i, i, b"key", value, [("h", b"1")] * (i % 3))
+    found = decode_records(bytes(builder.build()), 0, check_crc=True)
+    assert found is not None
+    assert list(found.values) == values
+    return found.values
 
 
 def test_columns_have_the_promised_types() -> None:
-    columns, bad = parse_fixes([USUAL, None, ARRAY])
+    columns, bad = parse_fixes(BytesColumn.of([USUAL, None, ARRAY]))
     assert bad == []
-    assert columns.devices == [b"d-000516", b"d-000517"]
-    assert columns.device_index.dtype == columns.message_index.dtype == np.int32
-    assert columns.device_index.tolist() == [0, 0, 1]
+    assert list(columns.names) == [b"d-000516", b"d-000516", b"d-000517"]
+    assert columns.message_index.dtype == np.int32
     assert columns.message_index.tolist() == [0, 2, 2]
     assert all(getattr(columns, name).dtype == np.float64 for name in NUMBERS[:STORED])
     assert columns.lat.tolist() == [60.134364, 60.134364, -60.09163411697394]
@@ -85,8 +90,8 @@ def test_columns_have_the_promised_types() -> None:
 def test_a_block_of_nothing_has_no_fixes() -> None:
     nothing: list[list[bytes | None]] = [[], [None, None], [b"[]"]]
     for values in nothing:
-        columns, bad = parse_fixes(values)
-        assert (len(columns), columns.devices, bad) == (0, [], [])
+        columns, bad = parse_fixes(BytesColumn.of(values))
+        assert (len(columns), len(columns.names), bad) == (0, 0, [])
 
 
 @pytest.mark.parametrize(
@@ -186,7 +191,7 @@ def test_decimals_of_up_to_18_digits_are_rounded_correctly(
     digits = str(mantissa).rjust(point + 1, "0")
     text = f"{digits[: len(digits) - point]}.{digits[len(digits) - point :]}0" if point else digits
     text += f"e{exponent}" if raised else ""
-    columns, bad = parse_fixes([USUAL.replace(b"9.9", text.encode())])
+    columns, bad = parse_fixes(BytesColumn.of([USUAL.replace(b"9.9", text.encode())]))
     assert bad == []
     assert columns.accuracy_m.tolist() == [float(text)]
 
@@ -206,7 +211,7 @@ def test_doubles_and_the_middles_between_them_are_rounded_correctly() -> None:
         ]
         whole = rng.randint(2**53, 10**18) | 1
         texts += [str(whole), str((whole >> 8 << 8) + 128), f"{whole}e-{rng.randint(0, 22)}"]
-    columns, bad = parse_fixes([USUAL.replace(b"9.9", text.encode()) for text in texts])
+    columns, bad = parse_fixes(BytesColumn.of([USUAL.replace(b"9.9", text.encode()) for text in texts]))
     assert bad == []
     wrong = [
         (text, got)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import random
-
 import numpy as np
 import pytest
 
-from models.fix_scanner import Scan, intern_devices, scan_fixes
+from models.bytes_column import BytesColumn
+from models.fix_scanner import Scan, scan_fixes
 
-SEED = 7
 USUAL = b'{"device":"d-000516","ts":1700025506.903,"lat":60.134364,"lon":24.847434,"accuracy_m":9.9}'
 
 
-def scan(*values: bytes) -> Scan | None:
-    return scan_fixes(np.frombuffer(b"\0".join([*values, b""]), np.uint8), len(values))
+def scan(*values: bytes | None) -> Scan:
+    return scan_fixes(BytesColumn.of(values))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +27,6 @@ def scan(*values: bytes) -> Scan | None:
 )
 def test_the_usual_shape_is_not_left_to_orjson(value: bytes) -> None:
     found = scan(value)
-    assert found is not None
     assert found.declined.tolist() == []
     assert found.numbers.shape[1] == value.count(b"device")
 
@@ -53,22 +50,23 @@ def test_the_usual_shape_is_not_left_to_orjson(value: bytes) -> None:
 )
 def test_anything_else_is_declined_and_leaves_no_fix(value: bytes) -> None:
     found = scan(USUAL, value, USUAL)
-    assert found is not None
     assert found.declined.tolist() == [1]
     assert found.message_index.tolist() == [0, 2]
 
 
-def test_a_nul_within_a_message_is_noticed() -> None:
-    assert scan(USUAL + b"\0" + USUAL) is None
-    assert scan(b"\0", USUAL) is None
+def test_a_message_with_a_nul_is_declined_and_its_neighbours_are_read() -> None:
+    found = scan(USUAL + b"\0" + USUAL, USUAL, b"\0", None, USUAL)
+    assert found.declined.tolist() == [0, 2]
+    assert found.message_index.tolist() == [1, 4]
 
 
-def test_devices_are_numbered_as_they_first_appear() -> None:
-    rng = random.Random(SEED)
-    known = [bytes(rng.choices(b"abc", k=rng.randint(1, 5))) for _ in range(300)]
-    names = [rng.choice(known) for _ in range(5000)]
-    lengths = np.array([len(name) for name in names])
-    span = np.column_stack([np.cumsum(lengths) - lengths, lengths])
-    device_index, devices = intern_devices(np.frombuffer(b"".join(names), np.uint8), span)
-    assert devices == list(dict.fromkeys(names)), f"seed {SEED}"
-    assert [devices[i] for i in device_index] == names
+def test_messages_are_read_where_they_stand() -> None:
+    """As in a record batch: other bytes lie between them; what no NUL follows is declined."""
+    data = b"key" + USUAL + b"\0keys" + USUAL + b"\x02h" + USUAL
+    first, second, third = 3, 3 + len(USUAL) + 5, 3 + 2 * len(USUAL) + 7
+    span = np.array([[at, at + len(USUAL)] for at in (first, second, third)])
+    found = scan_fixes(BytesColumn(np.frombuffer(data, np.uint8), span))
+    assert found.declined.tolist() == [1, 2]
+    assert found.message_index.tolist() == [0]
+    start, end = found.device_span[0]
+    assert data[start:end] == b"d-000516"

@@ -13,12 +13,13 @@ from geo.graph import edge_id
 from geo.network import Network
 from geo.passages import PASSAGE
 from geo.routing.costs import static_costs
+from models.bytes_column import BytesColumn
 from models.condition_places import cell_key
 from models.observations import AT_ONCE, cell_observations, pseudonym
 from models.records import CellObservation, decode, encode
 from models.walker_state import WalkerState
 from models.walking import Walking
-from streams.blocks import Block
+from streams.block import Block
 from streams.settings import Settings
 from streams.topics import CELL_OBSERVATIONS, DEVICE_TOPICS, GPS_FIXES
 from streams.walker_shard import PSEUDONYM_KEY, WalkerShard
@@ -41,7 +42,7 @@ def shard_of(city: City, buckets: dict[str, bytes] | None = None) -> WalkerShard
 
 def block(values: Sequence[bytes], first: int = 0) -> Block:
     n = len(values)
-    return Block(GPS_FIXES, 0, list(range(first, first + n)), [None] * n, list(values), [1] * n)
+    return Block.of(GPS_FIXES, 0, list(range(first, first + n)), [None] * n, list(values), [1] * n)
 
 
 def walks(city: City) -> list[bytes]:
@@ -182,5 +183,5 @@ def test_windows_only_makes_no_passages(city: City, tmp_path: Path) -> None:
         0, Network(city.graph, static_costs(city.graph)), WalkerState(4, 0, DEVICE_TOPICS), ingest_only=True
     )
     values = walks(city)
-    one.take_fixes(values, range(len(values)), np.zeros(4, np.int64))
+    one.take_fixes(BytesColumn.of(values), np.arange(len(values)), np.zeros(4, np.int64))
     assert len(one.state.finished) == 0

@@ -12,6 +12,7 @@ import pytest
 
 from geo.network import Network
 from geo.routing.costs import static_costs
+from models.bytes_column import BytesColumn
 from models.live_route import ahead_of
 from models.planning import remaining
 from models.records import Fix, RouteRequest, RouteUpdate, encode
@@ -71,7 +72,7 @@ def run(
     while at < len(values):
         size = sizes[i % len(sizes)]
         block = values[at : at + size]
-        step = one.take_fixes(block, range(at, at + len(block)), np.zeros(4, np.int64))
+        step = one.take_fixes(BytesColumn.of(block), np.arange(at, at + len(block)), np.zeros(4, np.int64))
         updates += step.updates
         at += size
         i += 1
@@ -83,7 +84,7 @@ def run(
             "trip": repr(state.trips[s]),
             "route": state.route_edges(s).tolist(),
         }
-        for name, s in ((f"w{k}", state.slot_of[f"w{k}".encode()]) for k in range(len(ROUTES)))
+        for name, s in ((f"w{k}", state.slot(f"w{k}".encode())) for k in range(len(ROUTES)))
     }
     return updates, columns
 
@@ -117,10 +118,10 @@ def test_other_walkers_do_not_matter(city: City) -> None:
 def test_what_a_bucket_contains_is_skipped(city: City) -> None:
     values = [encode(fix) for fix in city.walk("w0", "EFGH")]
     one, two = walking(city), walking(city)
-    one.take_fixes(values, range(len(values)), np.zeros(4, np.int64))
+    one.take_fixes(BytesColumn.of(values), np.arange(len(values)), np.zeros(4, np.int64))
     half = len(values) // 2
-    two.take_fixes(values[:half], range(half), np.zeros(4, np.int64))
-    two.take_fixes(values, range(len(values)), np.full(4, half, np.int64))
+    two.take_fixes(BytesColumn.of(values[:half]), np.arange(half), np.zeros(4, np.int64))
+    two.take_fixes(BytesColumn.of(values), np.arange(len(values)), np.full(4, half, np.int64))
     assert one.state.windows[0].tobytes() == two.state.windows[0].tobytes()
     assert one.state.matches[0].tobytes() == two.state.matches[0].tobytes()
 
@@ -129,7 +130,7 @@ def test_a_request_taken_twice_changes_nothing(city: City) -> None:
     one = walking(city)
     assert len(ask(one, city, "w0", "E", "H", 0)) == 1
     values = [encode(fix) for fix in city.walk("w0", "EFGH")[:60]]
-    one.take_fixes(values, range(len(values)), np.zeros(4, np.int64))
+    one.take_fixes(BytesColumn.of(values), np.arange(len(values)), np.zeros(4, np.int64))
     before = one.state.trips[0].tobytes()
     assert ask(one, city, "w0", "E", "H", 0) == []
     assert one.state.trips[0].tobytes() == before
@@ -162,7 +163,7 @@ def test_buckets_come_back_as_they_were(city: City, tmp_path: Path) -> None:
     for k, route in enumerate(ROUTES):
         ask(one, city, f"w{k}", route[0], "H", k)
     values = [encode(fix) for fix in stream(city)]
-    one.take_fixes(values, range(len(values)), np.zeros(4, np.int64))
+    one.take_fixes(BytesColumn.of(values), np.arange(len(values)), np.zeros(4, np.int64))
     positions = {"gps-fixes": len(values), "route-requests": 6, "ratings": 0}
     again = WalkerState(4, city.checksum, TOPICS)
     for bucket in range(4):
@@ -171,8 +172,8 @@ def test_buckets_come_back_as_they_were(city: City, tmp_path: Path) -> None:
         assert loaded.contained == positions
         assert loaded.updates == [(b"w1", b"update")]
         assert loaded.routes_dropped == 0
-    for device, s in one.state.slot_of.items():
-        t = again.slot_of[device]
+    for s, device in enumerate(one.state.devices):
+        t = again.slot(device)
         assert again.windows[t].tobytes() == one.state.windows[s].tobytes()
         assert again.matches[t].tobytes() == one.state.matches[s].tobytes()
         assert repr(again.trips[t]) == repr(one.state.trips[s])

@@ -10,7 +10,8 @@ import pytest
 from faust.types import TP
 
 from streams import shards as module
-from streams.blocks import Block, BlockConsumer
+from streams.block import Block
+from streams.blocks import BlockConsumer
 from streams.checkpoints import Checkpoint
 from streams.delivery import Outgoing
 from streams.settings import Settings
@@ -114,7 +115,7 @@ class Adder:
 
 
 def block(offsets: list[int], *values: bytes) -> Block:
-    return Block("t", 0, offsets, [None] * len(offsets), list(values), [1] * len(offsets))
+    return Block.of("t", 0, offsets, [None] * len(offsets), list(values), [1] * len(offsets))
 
 
 class Owner:

@@ -8,7 +8,7 @@ import pytest
 from geo.network import Network
 from geo.routing.costs import static_costs
 from models.records import RouteRequest, encode
-from streams.blocks import Block
+from streams.block import Block
 from streams.settings import Settings
 from streams.topics import GPS_FIXES, RATINGS, ROUTE_REQUESTS
 from streams.walker_shard import WalkerShard
@@ -24,7 +24,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> City:
 
 def block(topic: str, *values: bytes, first: int = 0) -> Block:
     n = len(values)
-    return Block(topic, 0, list(range(first, first + n)), [None] * n, list(values), [1] * n)
+    return Block.of(topic, 0, list(range(first, first + n)), [None] * n, list(values), [1] * n)
 
 
 def request(city: City) -> Block:
@@ -64,7 +64,7 @@ class Crashing:
     @property
     def trip(self) -> np.void:
         state = self.shard.walking.state
-        trip: np.void = state.trips[state.slot_of[b"anna"]]
+        trip: np.void = state.trips[state.slot(b"anna")]
         return trip
 
     @property

@@ -16,6 +16,7 @@ from geo.geodesy import haversine_m
 from geo.graph import Graph
 from geo.grid import nearest_edges
 from geo.osm.importer import import_osm
+from models.bytes_column import BytesColumn
 from models.records import Fix, RouteRequest, TrafficReport, WeatherReport, decode
 from models.walker_state import WalkerState
 from models.walking import Walking
@@ -107,7 +108,9 @@ def test_walkers_do_as_the_engine_says_and_arrive(altona: Graph, day: DemoDay) -
             updates += engine.change_world(networks.at(look_ts - NEWS_S)).updates
             look_ts += 60.0
         if record.topic == "gps-fixes":
-            updates += engine.take_fixes([record.value], [offset], np.zeros(1, np.int64)).updates
+            updates += engine.take_fixes(
+                BytesColumn.of([record.value]), np.array([offset]), np.zeros(1, np.int64)
+            ).updates
         else:
             request = decode(RouteRequest, record.value)
             updates += engine.take_request(record.key, request, offset, 0).updates
