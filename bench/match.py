@@ -1,7 +1,7 @@
 """`flaneur bench match`: walks whose truth is known, found again by the online matcher.
 
-Every walk is recorded in every setting: error, interval, noise. All walkers' fixes go through the matcher as
-one stream, with the longest lag of whole intervals that is at most 10 s.
+Every walk is recorded in every setting: error, interval, noise. All walkers' fixes go through the matcher
+as one stream, with the longest lag of whole intervals that is at most 10 s.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from bench.graph_run import CLOCK
 from bench.match_fixes import Setting, record
 from bench.match_online import fixes_per_core_s, lag_of, match_walks
+from bench.match_oracle import Oracle
 from bench.match_score import judged, score
 from bench.match_walks import KnownWalk, known_walks
 from bench.session import Reporter
@@ -36,6 +37,7 @@ class MatchJob:
     length_m: float = 1_200.0
     fixes: int = 100_000  # for the speed, 0 for none
     seed: int = 1
+    oracle: bool = True
 
     def __post_init__(self) -> None:
         if self.walks < 1:
@@ -61,9 +63,10 @@ def run_match(job: MatchJob, reporter: Reporter) -> None:
             "clock": CLOCK,
             "pinned_to_core": core,
         }
+        oracle = Oracle(graph, walks, error) if job.oracle else None
         for number, setting in enumerate(job.settings):
             reporter.progress(f"matching in {city}", number, len(job.settings))
-            _measure(job, graph, walks, setting, error, about, reporter)
+            _measure(job, graph, walks, setting, oracle, error, about, reporter)
 
 
 def _measure(
@@ -71,6 +74,7 @@ def _measure(
     graph: Graph,
     walks: Sequence[KnownWalk],
     setting: Setting,
+    oracle: Oracle | None,
     error: GpsError,
     about: dict[str, object],
     reporter: Reporter,
@@ -97,3 +101,9 @@ def _measure(
     ]
     known = [figure for figure in figures if not math.isnan(figure[1])]  # no F1 where nobody was off
     reporter.report(known, about | {"not_judged_share": round(settled.not_judged_share, 4)})
+    if oracle is not None:
+        best = score(graph, fixes, oracle.answers(fixes, setting), counts)
+        reporter.report(
+            [("oracle_ratio", settled.edge_accuracy / best.edge_accuracy, "of the oracle's edge accuracy")],
+            about | {"oracle": {name: round(value, 4) for name, value in vars(best).items()}},
+        )

@@ -1,9 +1,9 @@
 """What a phone reports of a known walk: fixes with white error, or with the error of the real tracks.
 
-`white`: independent normal errors of `sigma_m` north and east; the phone tells exactly that as its accuracy.
-`real`: the process that was fitted on the real tracks (`models.gps_error`: a fast part, one that stays for
-minutes, gaps, jumps, an accuracy that comes and goes), its errors and accuracies scaled so that the root mean
-square of the error, jumps apart, is `sigma_m` north and east.
+`white`: independent normal errors of `sigma_m` north and east; the phone tells exactly that as its
+accuracy. `real`: the process that was fitted on the real tracks (`models.gps_error`: a fast part, one that
+stays for minutes, gaps, jumps, an accuracy that comes and goes), its errors and accuracies scaled so that
+the root mean square of the error, jumps apart, is `sigma_m` north and east.
 """
 
 from __future__ import annotations

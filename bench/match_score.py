@@ -1,9 +1,9 @@
 """How good a matcher's answers are, beside the known truth.
 
 Which fixes count. Where the walker truly is on a street, the edge must be right. Where the walker crosses a
-place without streets, the answer must be "off the network"; but near its ends, and where it passes a street,
-nobody can tell: a fix on a crossing whose true position is nearer to some street than 10 m or 2 sigma,
-whichever is more, is not judged at all. `off_network_f1_strict` judges those too.
+place without streets, the answer must be "off the network"; but near its ends, and where it passes a
+street, nobody can tell: a fix on a crossing whose true position is nearer to some street than 10 m or 2
+sigma, whichever is more, is not judged at all. `off_network_f1_strict` judges those too.
 """
 
 from __future__ import annotations

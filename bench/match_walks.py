@@ -2,8 +2,8 @@
 
 A walk goes from place to place by the best way of a drawn taste, as people do who have somewhere to go. Now
 and then the walker turns round amid a street and goes back a little, or crosses a place where the graph has
-no street: straight from one street to another, through parks, squares, courtyards (and blocks: the graph does
-not know houses). Pace, its variation and the stops are those of the real walks (`models.walkers`).
+no street: straight from one street to another, through parks, squares, courtyards (and blocks: the graph
+does not know houses). Pace, its variation and the stops are those of the real walks (`models.walkers`).
 """
 
 from __future__ import annotations

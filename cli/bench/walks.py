@@ -32,6 +32,7 @@ from cli.bench.session import measure_with
 @click.option(
     "--fixes", type=int, default=100_000, show_default=True, help="Matched for the speed; 0 for none."
 )
+@click.option("--oracle/--no-oracle", default=True, show_default=True, help="Beside the best possible.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the walks and their errors.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, one line a figure.")
 def match(
@@ -42,6 +43,7 @@ def match(
     intervals_s: tuple[float, ...],
     noises: tuple[str, ...],
     fixes: int,
+    oracle: bool,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -59,7 +61,9 @@ def match(
     settings = [
         Setting(sigma, interval, noise) for noise in noises for sigma in sigmas_m for interval in intervals_s
     ]
-    job = MatchJob(graph_dirs or (Settings.from_env().graph_dir,), settings, walks, length_m, fixes, seed)
+    job = MatchJob(
+        graph_dirs or (Settings.from_env().graph_dir,), settings, walks, length_m, fixes, seed, oracle
+    )
     measure_with("match", as_json, lambda session: run_match(job, session))
 
 

@@ -180,6 +180,9 @@ def test_the_command_reports_every_setting(graph_dir: str) -> None:
         assert settings == {(5.0, interval, noise) for interval in (1.0, 3.0) for noise in NOISES}
         assert {line["city"] for line in by_metric[metric]} == {"altona"}
     assert all(0.3 < line["value"] <= 1.0 for line in by_metric["edge_accuracy"])
+    for line in by_metric["oracle_ratio"]:
+        assert line["oracle"]["edge_accuracy"] > 0.7
+        assert 0.4 < line["value"] < 1.05
 
 
 @pytest.mark.parametrize(
