@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from geo.errors import BadInput, Unavailable
 from models.walker_state import WalkerState
+from streams.ahead import holds_walkers
 from streams.checkpoints import read_checkpoint
 from streams.settings import Settings
 from streams.topics import DEVICE_TOPICS, GPS_FIXES, WALKERS_TABLE
@@ -55,8 +56,8 @@ def fixes_by_device(settings: Settings) -> dict[str, int]:
         if (flaw := found.flaw()) is not None:
             raise BadInput(f"the checkpoint of {WALKERS_TABLE}/{partition} is not whole: {flaw}")
         for name, data in found.buckets.items():
-            if name.isdecimal():
-                state.load_bucket(int(name), data)
+            if holds_walkers(name):
+                state.load(name, data)
         windows = state.windows[: len(state)]
         totals = windows["accepted"].astype(int) + windows["late"] + windows["duplicates"]
         for device, count in zip(state.devices, totals.tolist(), strict=True):

@@ -333,9 +333,9 @@ class Conditions:
     def clear_dirty(self) -> None:
         self._dirty.clear()
 
-    def mark_dirty(self, keys: Iterable[str]) -> None:
-        """These keys still have to be saved."""
-        self._dirty.update(keys)
+    def saved(self, keys: Iterable[str]) -> None:
+        """These keys were saved as they are now."""
+        self._dirty.difference_update(keys)
 
     def pack(self, key: str) -> bytes:
         """The state of a key; empty if it has none (any more), which is to be saved as a deletion."""

@@ -1,9 +1,9 @@
-"""The state of all walkers of one partition, in columns; packed into buckets for checkpoints.
+"""The state of all walkers of one partition, in columns; packed into bytes for checkpoints.
 
 A walker has a slot: the same index into the arrays of windows, matcher lattices and trips. Slots are grouped
-into buckets by a hash of the device, and a bucket is what a checkpoint writes: a header that says how far
-each input topic is contained, then the columns of its walkers, their routes, and the updates that were
-decided since the last checkpoint (so that none is lost between deciding and sending).
+into buckets by a hash of the device, and a bucket is what a checkpoint writes: up to where each input topic
+is contained in each of its walkers, then their columns, their routes, and the updates that may not have been
+sent (so that none is lost between deciding and sending).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from geo.errors import BadRecord
@@ -23,12 +24,12 @@ from models.device_table import DeviceTable
 from models.features import WALKER_WINDOWS
 from models.trip import ACTIVE, TRIP_STATE, Routes
 
-_MAGIC = b"FLW1"
-_HEADER = np.dtype(
-    [("magic", "S4"), ("schema", "<u4"), ("graph", "<u4"), ("checksum", "<u4"), ("walkers", "<u4")]
-)
+_MAGIC = b"FLW2"
+_HEADER = np.dtype([("magic", "S4"), ("schema", "<u4"), ("graph", "<u4"), ("walkers", "<u4")])
+FIXES = 0  # the fixes' topic comes first
+_STORED = ("windows", "matches", "trips", "passages")  # what is packed of each walker, beside the route
 _COLUMNS = (
-    *("windows", "matches", "trips", "passages", "bucket", "moved", "next_fix", "decision", "decided_at"),
+    *(*_STORED, "contained", "bucket", "moved", "next_fix", "decision", "decided_at"),
     *("_route_first", "_route_size"),
 )
 _ROWS = (MATCH_STATE, TRIP_STATE, PASSAGE_STATE, PASSAGE)
@@ -36,11 +37,11 @@ SCHEMA = zlib.crc32(repr((WALKER_WINDOWS.schema, [dtype.descr for dtype in _ROWS
 
 
 @dataclass(frozen=True)
-class PackedBucket:
-    """What `WalkerState.load_bucket` found in a bucket's bytes."""
+class PackedWalkers:
+    """What `WalkerState.load` found in the bytes."""
 
-    contained: dict[str, int]  # topic -> next offset that is not contained
-    updates: list[tuple[bytes, bytes]]  # (device, encoded route-update) decided since the checkpoint before
+    slots: NDArray[np.int32]
+    updates: list[tuple[bytes, bytes]]  # (device, encoded route-update) that may not have been sent
     routes_dropped: int  # trips whose route belongs to another graph
 
 
@@ -69,9 +70,14 @@ class FinishedPassages:
     def keep(self, n: int) -> None:
         self._used += n
 
-    def add(self, rows: NDArray[Any]) -> None:
-        self.room(len(rows))[:] = rows
-        self.keep(len(rows))
+    def replace(self, slots: NDArray[np.int32], rows: NDArray[Any]) -> None:
+        """These are the passages of the walkers in `slots` now, and no others."""
+        others = self.rows()
+        others = others[~np.isin(others["slot"], slots)]
+        self._used = 0
+        for some in (others, rows):
+            self.room(len(some))[:] = some
+            self.keep(len(some))
 
     def drop(self, n: int) -> None:
         """The first n were sent."""
@@ -95,6 +101,8 @@ class WalkerState:
         self.trips = np.zeros(capacity, TRIP_STATE)
         self.passages = np.zeros(capacity, PASSAGE_STATE)
         self.finished = FinishedPassages()
+        #: by topic: the next offset that is not contained, as it was when the walker was loaded
+        self.contained = np.zeros((capacity, len(topics)), np.int64)
         self.bucket = np.zeros(capacity, np.int32)
         self.moved = np.zeros(capacity, np.bool_)  # since features were last read
         # scratch of `models.trip.advance_fixes`: only the slots of the block at hand mean anything
@@ -141,7 +149,7 @@ class WalkerState:
     def _grow(self, capacity: int) -> None:
         for name in _COLUMNS:
             old = getattr(self, name)
-            new = np.zeros(capacity, old.dtype)
+            new = np.zeros((capacity, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
 
@@ -183,107 +191,102 @@ class WalkerState:
             used += n
         self._arena_edges, self._arena_start_m, self._arena_used = edges, start_m, used
 
-    # ---- buckets
+    # ---- checkpoints
 
-    def pack_bucket(
-        self, bucket: int, contained: dict[str, int], updates: list[tuple[bytes, bytes]]
+    def pack(
+        self, slots: NDArray[np.int64], contained: NDArray[np.int64], updates: list[tuple[bytes, bytes]]
     ) -> bytes:
-        """A bucket's bytes; `contained`: up to where each topic is in it, `updates`: what may be unsent."""
-        slots = np.array(self.members[bucket], np.int64)
-        devices = [self.devices[s] for s in slots]
+        """Walkers as bytes; `contained` (walkers, topics): the next offset that is not in them.
+
+        `updates`: what may not have been sent to them.
+        """
+        devices = [self.devices[s] for s in slots.tolist()]
         sizes = self._route_size[slots]
-        edges = [
-            self._arena_edges[self._route_first[s] : self._route_first[s] + self._route_size[s]]
-            for s in slots
-        ]
-        starts = [
-            self._arena_start_m[self._route_first[s] : self._route_first[s] + self._route_size[s]]
-            for s in slots
-        ]
-        parts = [
-            np.array([contained[topic] for topic in self.topics], "<i8").tobytes(),
-            np.array([len(device) for device in devices], "<u2").tobytes(),
-            b"".join(devices),
-            self.windows[slots].tobytes(),
-            self.matches[slots].tobytes(),
-            self.trips[slots].tobytes(),
-            self.passages[slots].tobytes(),
-            *self._pack_finished(bucket, slots),
-            sizes.astype("<i4").tobytes(),
-            np.concatenate([np.zeros(0, "<i4"), *edges]).astype("<i4").tobytes(),
-            np.concatenate([np.zeros(0, "<f8"), *starts]).astype("<f8").tobytes(),
-            np.array([len(updates)], "<u4").tobytes(),
+        edges = np.empty(int(sizes.sum()), np.int32)
+        start_m = np.empty(len(edges), np.float64)
+        _gather_routes(self.routes(), slots, edges, start_m)
+        header = np.zeros(1, _HEADER)
+        header[0] = (_MAGIC, SCHEMA, self.graph_checksum, len(slots))
+        parts: list[Any] = [
+            header,
+            np.maximum(contained, self.contained[slots]),
+            np.array([len(device) for device in devices], np.uint16),
+            *devices,
+            *(np.take(getattr(self, name), slots) for name in _STORED),
+            *self._pack_finished(slots),
+            *(sizes, edges, start_m),
+            np.array([len(updates)], np.uint32),
         ]
         for device, update in updates:
-            parts.append(np.array([len(device), len(update)], "<u4").tobytes())
-            parts.extend((device, update))
-        body = b"".join(parts)
-        header = np.zeros(1, _HEADER)
-        header[0] = (_MAGIC, SCHEMA, self.graph_checksum, zlib.crc32(body), len(slots))
-        return header.tobytes() + body
+            parts += [np.array([len(device), len(update)], np.uint32), device, update]
+        return b"".join(parts)
 
-    def _pack_finished(self, bucket: int, slots: NDArray[np.int64]) -> tuple[bytes, bytes]:
-        """Number and rows of the bucket's finished passages, `slot` as the index into its walkers."""
+    def _pack_finished(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[Any]]:
+        """Number and rows of these walkers' finished passages, `slot` as the index into `slots`."""
+        index = np.full(len(self.devices), -1, np.int32)
+        index[slots] = np.arange(len(slots))
         rows = self.finished.rows()
-        rows = rows[self.bucket[rows["slot"]] == bucket]
-        rows["slot"] = np.searchsorted(slots, rows["slot"])  # members are in the order of their slots
-        return np.array([len(rows)], "<u4").tobytes(), rows.tobytes()
+        rows["slot"] = index[rows["slot"]]
+        rows = rows[rows["slot"] >= 0]
+        return np.array([len(rows)], np.uint32), rows
 
-    def load_bucket(self, bucket: int, data: bytes) -> PackedBucket:
-        """Take a bucket's walkers in; raises BadRecord when the bytes are damaged or of another layout.
+    def load(self, name: str, data: bytes) -> PackedWalkers:
+        """Take packed walkers in, over what is known of them; raises BadRecord for bytes of another layout.
 
         Routes that belong to another graph are dropped with their trips; windows and devices stay.
         """
-        if len(data) < _HEADER.itemsize:
-            raise BadRecord("bad_checkpoint", f"bucket {bucket} has {len(data)} bytes")
-        header = np.frombuffer(data, _HEADER, 1)[0]
-        body = memoryview(data)[_HEADER.itemsize :]
-        if header["magic"] != _MAGIC or int(header["schema"]) != SCHEMA:
-            raise BadRecord("bad_checkpoint", f"bucket {bucket} was written with another layout of the state")
-        if zlib.crc32(body) != int(header["checksum"]):
-            raise BadRecord("bad_checkpoint", f"bucket {bucket} fails its checksum")
-        same_graph = int(header["graph"]) == self.graph_checksum
+        header = np.frombuffer(data, _HEADER, 1)[0] if len(data) >= _HEADER.itemsize else None
+        if header is None or header["magic"] != _MAGIC or int(header["schema"]) != SCHEMA:
+            raise BadRecord("bad_checkpoint", f"{name} was written with another layout of the state")
         n = int(header["walkers"])
-        read = _Reader(body)
-        offsets = read.array("<i8", len(self.topics))
-        contained = dict(zip(self.topics, offsets.tolist(), strict=True))
+        read = _Reader(memoryview(data)[_HEADER.itemsize :])
+        contained = read.array("<i8", n * len(self.topics)).reshape(n, len(self.topics))
         lengths = read.array("<u2", n)
         devices = [bytes(read.take(int(length))) for length in lengths]
         slots = self.slots(BytesColumn.of(devices))
-        self.windows[slots] = read.array(WALKER_WINDOWS.dtype, n)
-        matches = read.array(MATCH_STATE, n)
-        trips = read.array(TRIP_STATE, n)
-        passages = read.array(PASSAGE_STATE, n)
+        self.contained[slots] = contained
+        columns = {column: read.array(getattr(self, column).dtype, n) for column in _STORED}
         finished = read.array(PASSAGE, int(read.array("<u4", 1)[0])).copy()
         sizes = read.array("<i4", n)
         total = int(sizes.sum())
         edges = read.array("<i4", total)
         starts = read.array("<f8", total)
+        self.windows[slots] = columns.pop("windows")
         dropped = 0
-        if same_graph:
-            self.matches[slots] = matches
-            self.trips[slots] = trips
-            self.passages[slots] = passages
+        if int(header["graph"]) == self.graph_checksum:
+            for column, rows in columns.items():
+                getattr(self, column)[slots] = rows
             finished["slot"] = slots[finished["slot"]]
-            self.finished.add(finished)
+            self.finished.replace(slots, finished)
             at = 0
             for s, size in zip(slots.tolist(), sizes.tolist(), strict=True):
-                if size:
-                    self.set_route(s, edges[at : at + size], starts[at : at + size])
+                self.set_route(s, edges[at : at + size], starts[at : at + size])
                 at += size
         else:
             dropped = int(np.count_nonzero(sizes))
-        count = int(read.array("<u4", 1)[0])
         updates = []
-        for _ in range(count):
+        for _ in range(int(read.array("<u4", 1)[0])):
             device_len, update_len = read.array("<u4", 2).tolist()
             device = bytes(read.take(device_len))
             updates.append((device, bytes(read.take(update_len))))
-        return PackedBucket(contained, updates, dropped)
+        return PackedWalkers(slots, updates, dropped)
 
     def active_slots(self) -> NDArray[np.int64]:
         """Slots of the walkers who have a trip, ascending."""
         return np.flatnonzero(self.trips["status"][: len(self.devices)] == ACTIVE)
+
+
+@njit(cache=True)
+def _gather_routes(
+    routes: Routes, slots: NDArray[np.int64], out_edges: NDArray[np.int32], out_start_m: NDArray[np.float64]
+) -> None:
+    at = 0
+    for s in slots:
+        first = routes.first[s]
+        for j in range(first, first + routes.size[s]):
+            out_edges[at] = routes.edges[j]
+            out_start_m[at] = routes.start_m[j]
+            at += 1
 
 
 class _Reader:

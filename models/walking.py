@@ -27,7 +27,7 @@ from models.records import Rating, RouteRequest
 from models.rerouting import Rerouting
 from models.step import Step, count_fixes, count_matches, problem_of, reason_of
 from models.trip import MatchedFixes, Policy, advance_fixes, route_geometry
-from models.walker_state import WalkerState
+from models.walker_state import FIXES, WalkerState
 from models.world_change import costs_ahead
 
 VERSIONS_PER_OFFSET = 64
@@ -66,10 +66,10 @@ class Walking:
 
     # ---- fixes
 
-    def take_fixes(self, messages: BytesColumn, offsets: I64, contained: I64) -> Step:
+    def take_fixes(self, messages: BytesColumn, offsets: I64) -> Step:
         """Fold a block of `gps-fixes` messages (n,) with their offsets (n,) in.
 
-        `contained` (buckets,): for each bucket the offset up to which it holds fixes already.
+        What a walker contains already is skipped (`WalkerState.contained`).
         """
         step = Step()
         started = time.perf_counter()
@@ -77,7 +77,7 @@ class Walking:
         step.problems = [problem_of(one) for one in bad]
         slot = self.state.slots(columns.names)
         offset = offsets[columns.message_index]
-        fresh = offset >= contained[self.state.bucket[slot]]
+        fresh = offset >= self.state.contained[slot, FIXES]
         if not fresh.all():
             columns = _rows(columns, fresh)
             slot, offset = slot[fresh], offset[fresh]

@@ -34,11 +34,16 @@ from streams.topics import changelog_topic
 
 OFFSETS = "offsets"
 COUNT = "buckets"  # among the offsets: how many buckets were there
+SEALED_HERE = 100_000  # bytes that take less time than to wait for a thread
 
 
 def seal(data: bytes) -> bytes:
     packed = bytes(cramjam.lz4.compress_block(data))
     return zlib.crc32(packed).to_bytes(4, "little") + packed
+
+
+def seal_all(values: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
+    return {name: None if data is None else seal(data) for name, data in values.items()}
 
 
 def unseal(key: str, value: bytes) -> bytes:
@@ -52,7 +57,7 @@ class Checkpoint:
     """What a partition's changelog holds, and what it should hold and does not."""
 
     offsets: dict[str, int] | None  # next offset of every input topic; None: no checkpoint was completed
-    buckets: dict[str, bytes]
+    buckets: dict[str, bytes]  # in the order in which they were written
     damaged: tuple[str, ...] = ()  # names whose value fails its checksum
     missing: int = 0  # buckets that were there when the offsets were written
     committed: dict[str, int] = field(default_factory=dict)  # what the consumer group has committed
@@ -93,6 +98,7 @@ def read_checkpoint(
         for message in reader.partition(changelog_topic(settings, table), partition):
             on_message()
             if message.key is not None:
+                newest.pop(message.key, None)  # the later one also comes later among the others
                 newest[message.key] = message.value
     offsets: dict[str, int] | None = None
     buckets: dict[str, bytes] = {}
@@ -146,10 +152,11 @@ class CheckpointTable:
         names = self._names.setdefault(partition, set())
         names |= {name for name, data in buckets.items() if data is not None}
         names -= {name for name, data in buckets.items() if data is None}
-        entries = {
-            f"{partition}/{name}".encode(): None if data is None else seal(data)
-            for name, data in buckets.items()
-        }
+        if sum(len(data) for data in buckets.values() if data is not None) < SEALED_HERE:
+            sealed = seal_all(buckets)
+        else:
+            sealed = await asyncio.to_thread(seal_all, buckets)  # compressing leaves the loop to others
+        entries = {f"{partition}/{name}".encode(): data for name, data in sealed.items()}
         if offsets is not None:
             entries[f"{partition}/{OFFSETS}".encode()] = seal(orjson.dumps({**offsets, COUNT: len(names)}))
         sent = await send(

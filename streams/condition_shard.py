@@ -23,21 +23,24 @@ class ConditionShard:
     def __init__(self, graph: Graph) -> None:
         self._conditions = Conditions(graph)
         self._clock = EventClock()
+        self._recovered: list[Outgoing] = []
         self._unsent: dict[str, bytes] = {}
         self._online: dict[bytes, bytes] = {}
         self._unclean: set[str] = set()  # stored as unsent, sent since
 
-    def load(self, buckets: Mapping[str, bytes]) -> list[Outgoing]:
-        messages = []
+    def load(self, buckets: Mapping[str, bytes]) -> None:
         for key, data in buckets.items():
             size = int.from_bytes(data[:4], "little")
             self._conditions.load(key, data[4 : 4 + size])
             unsent = data[4 + size :]
             if unsent:
                 self._clock.observe(decode(EdgeCondition, unsent).ts)
-                messages.append(Outgoing(EDGE_CONDITIONS, key.encode(), unsent))
+                self._recovered.append(Outgoing(EDGE_CONDITIONS, key.encode(), unsent))
         self._conditions.clear_dirty()
-        return messages
+
+    def recovered(self) -> list[Outgoing]:
+        unsent, self._recovered = self._recovered, []
+        return unsent
 
     def process(self, block: Block) -> Outcome:
         outcome = Outcome()
@@ -92,11 +95,12 @@ class ConditionShard:
 
     def stored(self, names: Iterable[str]) -> None:
         stored = set(names)
-        rest = [key for key in self._conditions.dirty_keys() if key not in stored]
-        self._conditions.clear_dirty()
-        self._conditions.mark_dirty(rest)
+        self._conditions.saved(stored)
         self._unclean -= stored
         self._unclean |= stored & self._unsent.keys()
 
     def sent(self) -> None:
         self._unsent.clear()
+
+    def checkpointed(self) -> None:
+        """Nothing is kept for it."""

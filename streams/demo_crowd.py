@@ -125,7 +125,7 @@ class Crowd:
             offsets = np.arange(self._fixes, self._fixes + len(block))
             self._fixes += len(block)
             values = BytesColumn.of([record.value for record in block])
-            self._tell(self._engine.take_fixes(values, offsets, np.zeros(1, np.int64)).updates, now)
+            self._tell(self._engine.take_fixes(values, offsets).updates, now)
 
     def _tell(self, updates: list[RouteUpdate], now: float) -> None:
         for update in updates:

@@ -25,7 +25,7 @@ BLOCKS = Counter("flaneur_blocks", "Blocks processed", ["topic"])
 BLOCK_MESSAGES = Histogram(
     "flaneur_block_messages", "Messages in a block", buckets=(1, 4, 16, 64, 256, 1024, 4096, 8192, 16384)
 )
-BLOCK_SECONDS = Histogram("flaneur_block_seconds", "Processing of a block, sending included", buckets=_WORK_S)
+BLOCK_SECONDS = Histogram("flaneur_block_seconds", "Processing of a block", buckets=_WORK_S)
 KERNEL_SECONDS = Counter("flaneur_kernel_seconds", "Time spent in kernels and searches", ["kernel"])
 
 FIX_AGE = Histogram(
@@ -58,6 +58,9 @@ WORLD_CHECK_SECONDS = Histogram(
 
 CHECKPOINT_SECONDS = Histogram(
     "flaneur_checkpoint_seconds", "A checkpoint, delivery included", buckets=_WORK_S
+)
+CHECKPOINT_SLICE_SECONDS = Histogram(
+    "flaneur_checkpoint_slice_seconds", "Packing of some buckets, in which nothing else runs", buckets=_WORK_S
 )
 CHECKPOINT_BYTES = Counter("flaneur_checkpoint_bytes", "Bytes written to changelogs")
 CHECKPOINT_TS = Gauge(

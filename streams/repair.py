@@ -50,15 +50,14 @@ class Stretch:
 
 def load_buckets(shard: Shard, buckets: Mapping[str, bytes]) -> tuple[list[Outgoing], list[str]]:
     """Load what can be loaded: what may not have been sent, and the names of what cannot be used."""
-    unsent: list[Outgoing] = []
     unusable = []
     for name, data in buckets.items():
         try:
-            unsent += shard.load({name: data})
+            shard.load({name: data})
         except BadRecord as error:
             log.error("%s", error)
             unusable.append(name)
-    return unsent, unusable
+    return shard.recovered(), unusable
 
 
 def stretches(

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -27,20 +28,23 @@ from streams import metrics
 from streams.block import Block
 from streams.blocks import BlockConsumer
 from streams.checkpoints import CheckpointTable
-from streams.delivery import Outgoing, confirm, dead_letter, deliver
+from streams.delivery import Outgoing, confirm, dead_letter, deliver, send
 from streams.leaving import EXIT_AGAIN, leave
 from streams.repair import load_buckets, rebuild
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
+MOST_UNDER_WAY = 64  # outcomes of a partition that are being sent
+SLICE_S = 0.004  # of packing; then the loop is free for others
+REST = 3.0  # times what a slice took: checkpoints leave three quarters of the time to others
 SILENCE_S = 1.0  # a fetch takes milliseconds; sought back in vain, it is merely done again
 LONG_SILENCE_S = 10.0
 
 
 @dataclass
 class Outcome:
-    """What came of a block: messages to send, and the buckets that must be stored before they are."""
+    """What came of a block: messages to send, and the names of what must be stored before they are."""
 
     messages: list[Outgoing] = field(default_factory=list)
     write_ahead: set[str] = field(default_factory=set)
@@ -49,14 +53,17 @@ class Outcome:
 class Shard(Protocol):
     """The state of one partition and what it does with blocks; no Kafka, no clock."""
 
-    def load(self, buckets: Mapping[str, bytes]) -> list[Outgoing]:
-        """Take recovered buckets in; returns what may not have been sent before the crash."""
+    def load(self, buckets: Mapping[str, bytes]) -> None:
+        """Take recovered buckets in, the oldest first; raises BadRecord."""
+
+    def recovered(self) -> list[Outgoing]:
+        """What may not have been sent before the crash, once all buckets are loaded."""
 
     def process(self, block: Block) -> Outcome:
         """Fold a block in. A block that was partly contained before is skipped as far as it was."""
 
     def dirty(self) -> set[str]:
-        """Names of the buckets that changed since they were last stored."""
+        """Names of the buckets that changed since they were last stored. A checkpoint of them begins."""
 
     def pack(self, name: str, positions: Mapping[str, int]) -> bytes | None:
         """A bucket's bytes; None if it is gone.
@@ -71,6 +78,17 @@ class Shard(Protocol):
     def sent(self) -> None:
         """All messages returned so far are delivered."""
 
+    def checkpointed(self) -> None:
+        """Everything that was dirty when the checkpoint began is delivered."""
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """An outcome on its way."""
+
+    handed_over: asyncio.Future[None]  # to the producer: what comes later stays behind it
+    delivered: asyncio.Future[None]
+
 
 @dataclass
 class _Owned:
@@ -78,12 +96,9 @@ class _Owned:
     positions: dict[str, int]  # next offset to process, by topic
     newest_s: dict[str, float] = field(default_factory=dict)  # broker's time of the newest processed message
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    committed: dict[str, int] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)  # the offsets of the newest checkpoint
     sought: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # topic -> expected, first, times
-
-
-async def _nothing() -> None:
-    return None
+    under_way: list[_Sending] = field(default_factory=list)  # in order, since all were last delivered
 
 
 class Shards:
@@ -168,6 +183,7 @@ class Shards:
             try:
                 outcome = owned.shard.process(block)
             except Exception:
+                await self.settle(owned)
                 self._distrust(block)
                 return False
         owned.positions[block.topic] = block.next_offset
@@ -213,12 +229,48 @@ class Shards:
         )
 
     async def emit(self, owned: _Owned, partition: int, outcome: Outcome) -> None:
-        """Store the buckets that the messages follow from, then send the messages. The lock must be held."""
-        if outcome.write_ahead:
-            await confirm(await self._store(owned, partition, outcome.write_ahead, None))
-        if outcome.messages:
-            await deliver(self.app, outcome.messages)
+        """Store what the messages follow from; once that is delivered they are sent. The lock must be held.
+
+        Returns while both are under way: the next block need not wait. Messages stay in the order of these
+        calls; `settle` waits for them.
+        """
+        if not outcome.messages and not outcome.write_ahead:
+            return
+        if len(owned.under_way) >= MOST_UNDER_WAY:
+            await self.settle(owned)
+        stored = (
+            await self._store(owned, partition, sorted(outcome.write_ahead)) if outcome.write_ahead else []
+        )
+        before = owned.under_way[-1].handed_over if owned.under_way else None
+        handed_over = asyncio.get_running_loop().create_future()
+        delivered = asyncio.ensure_future(self._send(owned, stored, before, outcome.messages, handed_over))
+        owned.under_way.append(_Sending(handed_over, delivered))
+
+    async def _send(
+        self,
+        owned: _Owned,
+        stored: list[asyncio.Future[Any]],
+        before: asyncio.Future[None] | None,
+        messages: list[Outgoing],
+        handed_over: asyncio.Future[None],
+    ) -> None:
+        try:
+            await confirm(stored)
+            if before is not None:
+                await before
+            sent = await send(self.app, messages)
+            handed_over.set_result(None)
+            await confirm(sent)
+        except Exception as error:
+            leave(error)
+        if owned.under_way[-1].handed_over is handed_over:
+            owned.under_way.clear()
             owned.shard.sent()
+
+    async def settle(self, owned: _Owned) -> None:
+        """Wait until everything that was emitted so far is delivered."""
+        while owned.under_way:
+            await owned.under_way[-1].delivered
 
     async def _contiguous(self, owned: _Owned, block: Block) -> Block | None:
         """The part of `block` that was not processed yet; None if there is none, or if it must wait."""
@@ -355,7 +407,7 @@ class Shards:
         for partition in lost:
             owned = self.owned[partition]
             async with owned.lock:
-                await (await self._begin_checkpoint(owned, partition))
+                await self._checkpoint_at_once(owned, partition)
                 del self.owned[partition]
                 self._parked[partition] = owned
         self._consumer.forget({TP(topic, partition) for topic in self.topics for partition in partitions})
@@ -369,15 +421,35 @@ class Shards:
     async def checkpoint_all(self) -> None:
         """Checkpoint every shard that changed since its last checkpoint.
 
-        A shard is held only while its state is packed and handed over, not while the broker writes it.
+        A shard is held for a slice of its buckets at a time. Others have their turn in between, so that the
+        slices contain different offsets, none of them less than the offsets written at the end.
         """
-        pending = []
         for partition, owned in list(self.owned.items()):
+            await self._checkpoint(owned, partition)
+
+    async def _checkpoint(self, owned: _Owned, partition: int) -> None:
+        async with owned.lock:
+            if self.owned.get(partition) is not owned:
+                return
+            names, positions = sorted(owned.shard.dirty()), dict(owned.positions)
+            emitted, before = [one.delivered for one in owned.under_way], owned.stored
+        if not names and owned.stored == positions:
+            return
+        started = time.perf_counter()
+        sent: list[asyncio.Future[Any]] = []
+        while names:
+            began = time.perf_counter()
             async with owned.lock:
-                if self.owned.get(partition) is owned:
-                    pending.append(await self._begin_checkpoint(owned, partition))
-        for end in pending:
-            await end
+                if self.owned.get(partition) is not owned:
+                    break
+                sent += await self._store(owned, partition, names, SLICE_S)
+            await asyncio.sleep(REST * (time.perf_counter() - began))
+        await asyncio.gather(*emitted)  # what lies before the offsets must have been sent
+        async with owned.lock:
+            # not if it was handed over meanwhile: that wrote younger offsets
+            if self.owned.get(partition) is owned and owned.stored is before:
+                sent += await self._store_offsets(owned, partition, positions)
+        await self._end_checkpoint(owned, partition, positions, sent, started)
 
     def renew_lease(self) -> None:
         """To be called from the loop several times a second; see `_check_lease`."""
@@ -392,15 +464,19 @@ class Shards:
         if time.monotonic() - self._lease_at > self.settings.session_timeout_s:
             leave("this process stood still for longer than its session", EXIT_AGAIN)
 
-    async def _begin_checkpoint(self, owned: _Owned, partition: int) -> Awaitable[None]:
-        """Pack and send what changed; what is returned waits for the broker. The lock must be held."""
-        names = owned.shard.dirty()
-        if not names and owned.committed == owned.positions:
-            return _nothing()
+    async def _checkpoint_at_once(self, owned: _Owned, partition: int) -> None:
+        """All of it while the lock is held."""
         started = time.perf_counter()
-        positions = dict(owned.positions)
-        sent = await self._store(owned, partition, names, positions)
-        return self._end_checkpoint(owned, partition, positions, sent, started)
+        await self.settle(owned)
+        names, positions = sorted(owned.shard.dirty()), dict(owned.positions)
+        if not names and owned.stored == positions:
+            return
+        sent: list[asyncio.Future[Any]] = []
+        while names:
+            sent += await self._store(owned, partition, names, SLICE_S)
+            await asyncio.sleep(0)
+        sent += await self._store_offsets(owned, partition, positions)
+        await self._end_checkpoint(owned, partition, positions, sent, started)
 
     async def _end_checkpoint(
         self,
@@ -411,21 +487,36 @@ class Shards:
         started: float,
     ) -> None:
         await confirm(sent)
-        owned.committed = positions
+        if self.owned.get(partition) is not owned or owned.stored is not positions:
+            return
+        owned.shard.checkpointed()
         for topic, offset in positions.items():
             self._consumer.checkpointed(TP(topic, partition), offset)
         metrics.CHECKPOINT_TS.labels(self.table.name, str(partition)).set(time.time())
         metrics.CHECKPOINT_SECONDS.observe(time.perf_counter() - started)
 
     async def _store(
-        self, owned: _Owned, partition: int, names: set[str], offsets: dict[str, int] | None
+        self, owned: _Owned, partition: int, names: list[str], within_s: float = math.inf
     ) -> list[asyncio.Future[Any]]:
+        """Pack and send the last of `names`, taking them off, for `within_s`. The lock must be held."""
         self._check_lease()
         positions = dict(owned.positions)
-        packed = {name: owned.shard.pack(name, positions) for name in sorted(names)}
-        sent = await self.table.write(partition, packed, offsets)
+        packed: dict[str, bytes | None] = {}
+        started = time.perf_counter()
+        while names and time.perf_counter() - started < within_s:
+            name = names.pop()
+            packed[name] = owned.shard.pack(name, positions)
+        metrics.CHECKPOINT_SLICE_SECONDS.observe(time.perf_counter() - started)
+        sent = await self.table.write(partition, packed, None)
         owned.shard.stored(packed)
         return sent
+
+    async def _store_offsets(
+        self, owned: _Owned, partition: int, offsets: dict[str, int]
+    ) -> list[asyncio.Future[Any]]:
+        self._check_lease()
+        owned.stored = offsets
+        return await self.table.write(partition, {}, offsets)
 
     # ---- lag
 

@@ -13,6 +13,7 @@ import numpy as np
 from geo.errors import BadInput, BadRecord
 from geo.graph import Graph
 from geo.network import Network
+from models.bytes_column import BytesColumn
 from models.features import pack_features
 from models.observations import cell_observations
 from models.records import Rating, RouteRequest, decode, encode
@@ -20,6 +21,7 @@ from models.step import FixCounts, Step
 from models.walker_state import WalkerState
 from models.walking import Walking
 from streams import metrics
+from streams.ahead import AHEAD, AheadRecords
 from streams.block import Block
 from streams.delivery import Outgoing, dead_letter
 from streams.online_store import walker_key
@@ -48,8 +50,9 @@ class WalkerShard:
         self.partition = partition
         state = WalkerState(settings.buckets, graph_checksum(network.graph), DEVICE_TOPICS)
         self.walking = Walking(partition, network, state, ingest_only=settings.ingest_only)
-        self._contained = {topic: np.zeros(settings.buckets, np.int64) for topic in DEVICE_TOPICS}
-        self._unsent: dict[int, list[tuple[bytes, bytes]]] = {}
+        self._unsent: list[tuple[bytes, bytes]] = []
+        self._recovered: dict[bytes, list[bytes]] = {}  # updates that may not have been sent
+        self._ahead = AheadRecords()
         self._pseudonym_key = os.urandom(32)
         self._key_stored = False
         self._observed = 0  # finished passages that were returned as messages and are not yet sent
@@ -62,44 +65,60 @@ class WalkerShard:
 
     # ---- checkpoints
 
-    def load(self, buckets: Mapping[str, bytes]) -> list[Outgoing]:
+    def load(self, buckets: Mapping[str, bytes]) -> None:
         state = self.walking.state
-        messages: list[Outgoing] = []
         for name, data in buckets.items():
             if name == PSEUDONYM_KEY:
                 self._pseudonym_key, self._key_stored = data, True
                 continue
-            bucket = int(name)
-            if bucket >= state.bucket_count:
-                raise BadInput(f"BUCKETS is {state.bucket_count} and was larger: a bucket {bucket} is stored")
-            packed = state.load_bucket(bucket, data)
-            for topic, offset in packed.contained.items():
-                self._contained[topic][bucket] = offset
+            if name.startswith(AHEAD):
+                self._ahead.seen(name)
+            elif int(name) >= state.bucket_count:
+                raise BadInput(f"BUCKETS is {state.bucket_count} and was larger: a bucket {name} is stored")
+            packed = state.load(name, data)
+            for s in packed.slots.tolist():
+                self._recovered.pop(state.devices[s], None)
+            for device, update in packed.updates:
+                self._recovered.setdefault(device, []).append(update)
             if packed.routes_dropped:
                 log.warning("%d trips dropped: they were planned on another graph", packed.routes_dropped)
-            messages.extend(self._outgoing(device, update) for device, update in packed.updates)
-        return messages
+            if name.startswith(AHEAD) or packed.updates:
+                self.walking.dirty[state.bucket[packed.slots]] = True
+
+    def recovered(self) -> list[Outgoing]:
+        unsent, self._recovered = self._recovered, {}
+        return [self._outgoing(device, update) for device, updates in unsent.items() for update in updates]
 
     def dirty(self) -> set[str]:
+        self._ahead.begin_checkpoint()
         return {str(bucket) for bucket in np.flatnonzero(self.walking.dirty)}
 
     def pack(self, name: str, positions: Mapping[str, int]) -> bytes | None:
         if name == PSEUDONYM_KEY:
             return self._pseudonym_key
-        bucket = int(name)
-        # a loaded bucket may be ahead of the positions: said to contain less, it would be folded in twice
-        contained = {
-            topic: max(position, int(self._contained[topic][bucket])) for topic, position in positions.items()
-        }
-        return self.walking.state.pack_bucket(bucket, contained, self._unsent.get(bucket, []))
+        state = self.walking.state
+        if name.startswith(AHEAD):
+            ahead = self._ahead.devices(name)
+            if not ahead:
+                return None  # it was damaged, and what it held was rebuilt
+            slots = np.sort(state.slots(BytesColumn.of(list(ahead)))).astype(np.int64)
+        else:
+            slots = np.array(state.members[int(name)], np.int64)
+        devices = {state.devices[s] for s in slots.tolist()} if self._unsent else set()
+        unsent = [one for one in self._unsent if one[0] in devices]
+        # what a loaded walker contains may be ahead of the positions, and is packed as that
+        contained = np.array([[positions[topic] for topic in DEVICE_TOPICS]], np.int64)
+        return state.pack(slots, contained, unsent)
 
     def stored(self, names: Iterable[str]) -> None:
         for name in names:
             if name == PSEUDONYM_KEY:
                 self._key_stored = True
-                continue
-            # a bucket that still says «unsent» must be written once more when that is no longer true
-            self.walking.dirty[int(name)] = int(name) in self._unsent
+            elif not name.startswith(AHEAD):
+                self.walking.dirty[int(name)] = False
+        # a bucket that still says «unsent» must be written once more when that is no longer true
+        for device, _ in self._unsent:
+            self.walking.dirty[self.walking.state.bucket_of(device)] = True
 
     def sent(self) -> None:
         self._unsent.clear()
@@ -128,6 +147,9 @@ class WalkerShard:
         self._observed = len(rows)
         return outcome
 
+    def checkpointed(self) -> None:
+        self._ahead.end_checkpoint()
+
     # ---- online store
 
     def online_values(self) -> dict[bytes, bytes]:
@@ -151,7 +173,7 @@ class WalkerShard:
         return outcome
 
     def _fixes(self, block: Block) -> Step:
-        step = self.walking.take_fixes(block.values, block.offsets, self._contained[GPS_FIXES])
+        step = self.walking.take_fixes(block.values, block.offsets)
         _count(step.counts)
         now = time.time()
         metrics.BROKER_AGE.observe(max(0.0, now - float(block.timestamps_ms[-1]) / 1000.0))
@@ -172,16 +194,17 @@ class WalkerShard:
         return self._records(block, Rating, take)
 
     def _records(self, block: Block, kind: type[R], take: Callable[[bytes, R, int, int], Step]) -> Step:
-        """One record a message; what a bucket contains already is skipped."""
+        """One record a message; what a walker contains already is skipped."""
         total = Step()
+        state, topic = self.walking.state, DEVICE_TOPICS.index(block.topic)
         for i, (offset, value) in enumerate(zip(block.offsets.tolist(), block.values, strict=True)):
             if value is None:
                 continue
             try:
                 record = decode(kind, value)
                 device = record.device.encode()
-                bucket = self.walking.state.bucket_of(device)
-                if offset < self._contained[block.topic][bucket]:
+                s = state.find(device)
+                if s is not None and offset < state.contained[s, topic]:
                     continue
                 total.add(take(device, record, offset, i))
             except BadRecord as error:
@@ -204,11 +227,10 @@ class WalkerShard:
         for update in step.updates:
             device = update.device.encode()
             value = encode(update)
-            bucket = self.walking.state.bucket_of(device)
-            self._unsent.setdefault(bucket, []).append((device, value))
-            outcome.write_ahead.add(str(bucket))
+            self._unsent.append((device, value))
             outcome.messages.append(self._outgoing(device, value))
             metrics.ROUTE_UPDATES.labels(update.reason).inc()
+        outcome.write_ahead |= self._ahead.add({update.device.encode() for update in step.updates})
         for reason, n in step.decisions.items():
             metrics.DECISIONS.labels(reason).inc(n)
         for reason, n in step.failed.items():

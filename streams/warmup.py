@@ -25,10 +25,10 @@ def warm_up(graph: Graph) -> None:
     request = RouteRequest(device="warm", request="r", ts=ts, kind="loop", lat=lat, lon=lon, length_m=1000.0)
     walking.take_request(b"warm", request, 0, 0)
     fixes = [encode(Fix(device="warm", ts=ts + i, lat=lat, lon=lon, accuracy_m=5.0)) for i in range(3)]
-    walking.take_fixes(BytesColumn.of(fixes), np.arange(3), np.zeros(1, np.int64))
+    walking.take_fixes(BytesColumn.of(fixes), np.arange(3))
     walking.changed_features()
     closed = network.costs.closed.copy()
     closed[walking.state.route_edges(0)[-1:]] = True
     walking.change_world(Network(graph, replace(network.costs, version=1, closed=closed)))
-    packed = walking.state.pack_bucket(0, dict.fromkeys(DEVICE_TOPICS, 0), [])
-    WalkerState(1, 0, DEVICE_TOPICS).load_bucket(0, packed)
+    packed = walking.state.pack(np.zeros(1, np.int64), np.zeros((1, len(DEVICE_TOPICS)), np.int64), [])
+    WalkerState(1, 0, DEVICE_TOPICS).load("0", packed)

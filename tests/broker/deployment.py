@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from models.records import DeadLetter, RouteUpdate, decode, encode
 from models.walker_state import WalkerState
+from streams.ahead import holds_walkers
 from streams.checkpoints import unseal
 from streams.local_processes import any_port
 from streams.settings import Settings
@@ -222,13 +223,14 @@ def stored_walkers(settings: Settings, graph_checksum: int) -> dict[str, dict[st
             while position < high:
                 for message in consumer.consume(1000, 1.0):
                     assert message.error() is None, message.error()
+                    newest.pop(message.key(), None)  # what was written later holds
                     newest[message.key()] = message.value()
                     position = message.offset() + 1
             state = WalkerState(settings.buckets, graph_checksum, DEVICE_TOPICS)
             for key, value in newest.items():
                 name = key.decode().split("/", 1)[1]
-                if name.isdecimal() and value:
-                    state.load_bucket(int(name), unseal(name, value))
+                if holds_walkers(name) and value:
+                    state.load(name, unseal(name, value))
             for slot, device in enumerate(state.devices):
                 walkers[device.decode()] = {
                     "windows": state.windows[slot].tobytes(),

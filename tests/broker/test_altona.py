@@ -114,5 +114,5 @@ def in_process(graph: Graph, fixes: list[bytes], request: bytes) -> list[RouteUp
     asked = decode(RouteRequest, request)
     updates = walking.take_request(asked.device.encode(), asked, 0, 0).updates
     assert decode(Fix, fixes[0]).device == asked.device
-    updates += walking.take_fixes(BytesColumn.of(fixes), np.arange(len(fixes)), np.zeros(1, np.int64)).updates
+    updates += walking.take_fixes(BytesColumn.of(fixes), np.arange(len(fixes))).updates
     return [decode(RouteUpdate, encode(update)) for update in updates]

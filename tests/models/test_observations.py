@@ -183,5 +183,5 @@ def test_windows_only_makes_no_passages(city: City, tmp_path: Path) -> None:
         0, Network(city.graph, static_costs(city.graph)), WalkerState(4, 0, DEVICE_TOPICS), ingest_only=True
     )
     values = walks(city)
-    one.take_fixes(BytesColumn.of(values), np.arange(len(values)), np.zeros(4, np.int64))
+    one.take_fixes(BytesColumn.of(values), np.arange(len(values)))
     assert len(one.state.finished) == 0

@@ -16,7 +16,7 @@ from models.bytes_column import BytesColumn
 from models.live_route import ahead_of
 from models.planning import remaining
 from models.records import Fix, RouteRequest, RouteUpdate, encode
-from models.walker_state import WalkerState
+from models.walker_state import FIXES, WalkerState
 from models.walking import Walking
 from models.world_change import costs_ahead
 from tests.broker.drawn import T0, City, draw
@@ -72,7 +72,7 @@ def run(
     while at < len(values):
         size = sizes[i % len(sizes)]
         block = values[at : at + size]
-        step = one.take_fixes(BytesColumn.of(block), np.arange(at, at + len(block)), np.zeros(4, np.int64))
+        step = one.take_fixes(BytesColumn.of(block), np.arange(at, at + len(block)))
         updates += step.updates
         at += size
         i += 1
@@ -118,10 +118,11 @@ def test_other_walkers_do_not_matter(city: City) -> None:
 def test_what_a_bucket_contains_is_skipped(city: City) -> None:
     values = [encode(fix) for fix in city.walk("w0", "EFGH")]
     one, two = walking(city), walking(city)
-    one.take_fixes(BytesColumn.of(values), np.arange(len(values)), np.zeros(4, np.int64))
+    one.take_fixes(BytesColumn.of(values), np.arange(len(values)))
     half = len(values) // 2
-    two.take_fixes(BytesColumn.of(values[:half]), np.arange(half), np.zeros(4, np.int64))
-    two.take_fixes(BytesColumn.of(values), np.arange(len(values)), np.full(4, half, np.int64))
+    two.take_fixes(BytesColumn.of(values[:half]), np.arange(half))
+    two.state.contained[:, FIXES] = half
+    two.take_fixes(BytesColumn.of(values), np.arange(len(values)))
     assert one.state.windows[0].tobytes() == two.state.windows[0].tobytes()
     assert one.state.matches[0].tobytes() == two.state.matches[0].tobytes()
 
@@ -130,7 +131,7 @@ def test_a_request_taken_twice_changes_nothing(city: City) -> None:
     one = walking(city)
     assert len(ask(one, city, "w0", "E", "H", 0)) == 1
     values = [encode(fix) for fix in city.walk("w0", "EFGH")[:60]]
-    one.take_fixes(BytesColumn.of(values), np.arange(len(values)), np.zeros(4, np.int64))
+    one.take_fixes(BytesColumn.of(values), np.arange(len(values)))
     before = one.state.trips[0].tobytes()
     assert ask(one, city, "w0", "E", "H", 0) == []
     assert one.state.trips[0].tobytes() == before
@@ -163,13 +164,14 @@ def test_buckets_come_back_as_they_were(city: City, tmp_path: Path) -> None:
     for k, route in enumerate(ROUTES):
         ask(one, city, f"w{k}", route[0], "H", k)
     values = [encode(fix) for fix in stream(city)]
-    one.take_fixes(BytesColumn.of(values), np.arange(len(values)), np.zeros(4, np.int64))
-    positions = {"gps-fixes": len(values), "route-requests": 6, "ratings": 0}
+    one.take_fixes(BytesColumn.of(values), np.arange(len(values)))
+    positions = np.array([[len(values), 6, 0]])
     again = WalkerState(4, city.checksum, TOPICS)
     for bucket in range(4):
-        packed = one.state.pack_bucket(bucket, positions, [(b"w1", b"update")])
-        loaded = again.load_bucket(bucket, packed)
-        assert loaded.contained == positions
+        slots = np.array(one.state.members[bucket], np.int64)
+        packed = one.state.pack(slots, positions, [(b"w1", b"update")])
+        loaded = again.load(str(bucket), packed)
+        assert (again.contained[loaded.slots] == positions).all()
         assert loaded.updates == [(b"w1", b"update")]
         assert loaded.routes_dropped == 0
     for s, device in enumerate(one.state.devices):

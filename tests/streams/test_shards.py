@@ -88,8 +88,10 @@ class Adder:
         self.total = 0
         self.changed = False
 
-    def load(self, buckets: Mapping[str, bytes]) -> list[Outgoing]:
+    def load(self, buckets: Mapping[str, bytes]) -> None:
         self.total = int(buckets.get("0", b"0"))
+
+    def recovered(self) -> list[Outgoing]:
         return []
 
     def process(self, block: Block) -> Outcome:
@@ -113,6 +115,8 @@ class Adder:
 
     def sent(self) -> None: ...
 
+    def checkpointed(self) -> None: ...
+
 
 def block(offsets: list[int], *values: bytes) -> Block:
     return Block.of("t", 0, offsets, [None] * len(offsets), list(values), [1] * len(offsets))
@@ -122,10 +126,11 @@ class Owner:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, earliest: int = 0) -> None:
         self.sent: list[Outgoing] = []
 
-        async def deliver(_: Any, messages: Iterable[Outgoing]) -> None:
+        async def send(_: Any, messages: Iterable[Outgoing]) -> list[Any]:
             self.sent.extend(messages)
+            return []
 
-        monkeypatch.setattr(module, "deliver", deliver)
+        monkeypatch.setattr(module, "send", send)
         self.consumer, self.table = Consumer(earliest), Table()
         ready = asyncio.Event()
         ready.set()
@@ -135,7 +140,12 @@ class Owner:
         self.shards.assign([0])
 
     def take(self, offsets: list[int], *values: bytes) -> None:
-        asyncio.run(self.shards.take(block(offsets, *values)))
+        async def take_and_settle() -> None:
+            await self.shards.take(block(offsets, *values))
+            for owned in self.shards.owned.values():
+                await self.shards.settle(owned)
+
+        asyncio.run(take_and_settle())
 
     def checkpoint(self) -> None:
         asyncio.run(self.shards.checkpoint_all())

@@ -8,9 +8,12 @@ import pytest
 from geo.network import Network
 from geo.routing.costs import static_costs
 from models.records import RouteRequest, encode
+from models.trip import ACTIVE
+from models.walker_state import WalkerState
 from streams.block import Block
+from streams.delivery import Outgoing
 from streams.settings import Settings
-from streams.topics import GPS_FIXES, RATINGS, ROUTE_REQUESTS
+from streams.topics import DEVICE_TOPICS, GPS_FIXES, RATINGS, ROUTE_REQUESTS, ROUTE_UPDATES
 from streams.walker_shard import WalkerShard
 from tests.broker.drawn import T0, City, draw
 
@@ -50,10 +53,12 @@ class Crashing:
         self._city = city
         self.restart({})
 
-    def restart(self, buckets: dict[str, bytes]) -> None:
+    def restart(self, buckets: dict[str, bytes]) -> list[bytes | None]:
+        """From what was stored, the oldest first; the updates that are sent again."""
         network = Network(self._city.graph, static_costs(self._city.graph))
         self.shard = WalkerShard(0, Settings(buckets=1), network)
         self.shard.load(buckets)
+        return updates(self.shard.recovered())
 
     def kill(self, *, fixes: int, requests: int) -> None:
         """Store at these positions, and die."""
@@ -71,7 +76,9 @@ class Crashing:
     def contained(self) -> dict[str, int]:
         stored = self.shard.pack("0", positions(fixes=0, requests=0))
         assert stored is not None
-        return self.shard.walking.state.load_bucket(0, stored).contained
+        state = WalkerState(1, 0, DEVICE_TOPICS)
+        state.load("0", stored)
+        return dict(zip(DEVICE_TOPICS, state.contained[0].tolist(), strict=True))
 
 
 def test_a_bucket_stored_while_replay_is_behind_contains_what_it_contained(city: City) -> None:
@@ -106,3 +113,57 @@ def test_fixes_that_a_bucket_contains_are_not_counted_as_sent_twice(city: City) 
     walker.shard.process(fixes(city))
     window = walker.shard.walking.state.windows[0]
     assert (int(window["accepted"]), int(window["duplicates"])) == (FIXES, 0)
+
+
+def updates(messages: list[Outgoing]) -> list[bytes | None]:
+    return [message.value for message in messages if message.topic == ROUTE_UPDATES]
+
+
+def test_a_record_ahead_of_its_bucket_holds_and_is_sent_again(city: City) -> None:
+    walker = Crashing(city)
+    bucket = walker.shard.pack("0", positions(fixes=0, requests=0))
+    outcome = walker.shard.process(request(city))
+    (name,) = outcome.write_ahead
+    ahead = walker.shard.pack(name, positions(fixes=0, requests=1))
+    assert bucket is not None
+    assert ahead is not None
+    assert walker.restart({"0": bucket, name: ahead}) == updates(outcome.messages)
+    assert walker.trip["status"] == ACTIVE
+    assert walker.shard.process(request(city)).messages == []
+    assert walker.shard.dirty() == {"0"}  # or else it would hold for ever
+
+
+def test_a_bucket_that_came_after_the_record_holds(city: City) -> None:
+    walker = Crashing(city)
+    (name,) = walker.shard.process(request(city)).write_ahead
+    ahead = walker.shard.pack(name, positions(fixes=0, requests=1))
+    walker.shard.sent()
+    walker.shard.process(fixes(city))
+    bucket = walker.shard.pack("0", positions(fixes=FIXES, requests=1))
+    walked_m = float(walker.trip["walked_m"])
+    assert ahead is not None
+    assert bucket is not None
+    assert walker.restart({name: ahead, "0": bucket}) == []
+    assert walker.trip["walked_m"] == walked_m > 0.0
+    assert walker.contained == positions(fixes=FIXES, requests=1)
+
+
+def test_only_the_walkers_of_a_record_are_ahead(city: City) -> None:
+    walker = Crashing(city)
+    others = block(GPS_FIXES, *(encode(fix) for fix in city.walk("bob", "EFGH")[:FIXES]))
+    walker.shard.process(others)
+    bucket = walker.shard.pack("0", positions(fixes=FIXES, requests=0))
+    both = [*city.walk("bob", "EFGH")[FIXES : 2 * FIXES], *city.walk("anna", "EFGH")[:FIXES]]
+    more = block(GPS_FIXES, *(encode(fix) for fix in both), first=FIXES)
+    walker.shard.process(more)
+    (name,) = walker.shard.process(request(city)).write_ahead
+    ahead = walker.shard.pack(name, positions(fixes=3 * FIXES, requests=1))
+    assert bucket is not None
+    assert ahead is not None
+    walker.restart({"0": bucket, name: ahead})
+    walker.shard.process(others)
+    walker.shard.process(more)
+    state = walker.shard.walking.state
+    counted = {device: int(state.windows["accepted"][s]) for s, device in enumerate(state.devices)}
+    assert counted == {b"bob": 2 * FIXES, b"anna": FIXES}
+    assert not state.windows["duplicates"].any()

@@ -108,9 +108,7 @@ def test_walkers_do_as_the_engine_says_and_arrive(altona: Graph, day: DemoDay) -
             updates += engine.change_world(networks.at(look_ts - NEWS_S)).updates
             look_ts += 60.0
         if record.topic == "gps-fixes":
-            updates += engine.take_fixes(
-                BytesColumn.of([record.value]), np.array([offset]), np.zeros(1, np.int64)
-            ).updates
+            updates += engine.take_fixes(BytesColumn.of([record.value]), np.array([offset])).updates
         else:
             request = decode(RouteRequest, record.value)
             updates += engine.take_request(record.key, request, offset, 0).updates
