@@ -1,5 +1,8 @@
 """The receiving side of edge-conditions: the latest condition of every key, and the costs they make.
 
+Crowds: how many walkers are there at once for every 100 m of street, which is Edie's density (1963,
+"Discussion of traffic stream measurements": time spent over length times duration).
+
 Also what no report tells: how dark it is, from the sun's height above each cell, and what is shut by its
 opening hours.
 """
@@ -9,11 +12,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from geo.graph import F32, F64, Graph
+from geo.graph import F32, F64, I32, Graph
 from geo.opening_hours import Timetable
 from geo.routing.costs import DYNAMIC_FACTORS, Costs, apply_conditions, scaled
 from models.condition_places import cells_by_key, edge_of_key
-from models.records import EdgeCondition
+from models.records import CROWD_PREFIX, EdgeCondition
 
 FULL_SUN_UV = 6.0
 FULL_SUN_C = 5.0  # how much warmer it feels in full sun than in the shade: an assumption of this model
@@ -33,6 +36,8 @@ class ConditionTable:
         self._cell_values: F32 = np.zeros((0, len(DYNAMIC_FACTORS)), np.float32)
         self._cell_expires: F64 = np.zeros(0)
         self._edges: dict[str, int] = {}
+        self._crowded: dict[str, tuple[int, int]] = {}  # key → cell, edge; one of them -1
+        self._cell_street_m: F64 = np.zeros(0)
 
     def __len__(self) -> int:
         return len(self._conditions)
@@ -52,6 +57,7 @@ class ConditionTable:
             if key in self._cells:
                 self._cell_expires[self._cells[key]] = 0.0
             self._edges.pop(key, None)
+            self._crowded.pop(key, None)
 
     def get(self, key: str, now_ts: float) -> EdgeCondition | None:
         """The condition of a key that is still good at `now_ts`."""
@@ -72,6 +78,7 @@ class ConditionTable:
             self._timetable = Timetable(graph)
         values = self._cell_values.copy()
         values[self._cell_expires <= now_ts] = np.nan
+        crowd = self._crowd(graph, values, now_ts)
         values[:, _COLUMN["dark"]] = darkness(graph.cell_lat, graph.cell_lon, now_ts)
         closed: list[int] = []
         traffic: dict[int, float] = {}
@@ -84,21 +91,42 @@ class ConditionTable:
             value = _traffic(condition)
             if value is not None:
                 traffic[edge] = value
-        busy = np.fromiter(traffic.keys(), np.int32, len(traffic))
-        measured = np.fromiter(traffic.values(), np.float32, len(traffic))
         shut = np.union1d(np.array(closed, np.int32), self._timetable.closed_edges(now_ts)).astype(np.int32)
-        return apply_conditions(graph, version, values, {"traffic": (busy, measured)}, shut, night=False)
+        own = {"traffic": _columns(traffic), "crowd": _columns(crowd)}
+        return apply_conditions(graph, version, values, own, shut, night=False)
+
+    def _crowd(self, graph: Graph, cell_values: F32, now_ts: float) -> dict[int, float]:
+        """How crowded edges are that are told of themselves; writes that of cells into `cell_values`."""
+        edges: dict[int, float] = {}
+        for key, (cell, edge) in self._crowded.items():
+            condition = self._conditions[key]
+            if condition.expires <= now_ts or condition.walkers_at_once is None:
+                continue
+            street_m = graph.length_m[edge] if edge >= 0 else self._cell_street_m[cell]
+            value = scaled("crowd", 100.0 * condition.walkers_at_once / max(1.0, float(street_m)))
+            if edge >= 0:
+                edges[edge] = value
+            else:
+                cell_values[cell, _COLUMN["crowd"]] = value
+        return edges
 
     def _bind(self, graph: Graph) -> None:
         self._graph, self._cells = graph, cells_by_key(graph)
         self._cell_values = np.full((len(graph.cell_h3), len(DYNAMIC_FACTORS)), np.nan, np.float32)
         self._cell_expires = np.zeros(len(graph.cell_h3))
         self._edges = {}
+        self._crowded = {}
+        once = (graph.reverse < 0) | (graph.reverse > np.arange(graph.edge_count))
+        street_m = np.bincount(graph.cell[once], graph.length_m[once], len(graph.cell_h3))
+        self._cell_street_m = street_m.astype(np.float64)
         for condition in self._conditions.values():
             self._place(condition)
 
     def _place(self, condition: EdgeCondition) -> None:
         if self._graph is None:
+            return
+        if condition.key.startswith(CROWD_PREFIX):
+            self._place_crowd(self._graph, condition.key)
             return
         cell = self._cells.get(condition.key)
         if cell is not None:
@@ -108,6 +136,15 @@ class ConditionTable:
             edge = edge_of_key(self._graph, condition.key)
             if edge is not None:
                 self._edges[condition.key] = edge
+
+    def _place_crowd(self, graph: Graph, key: str) -> None:
+        if key in self._crowded:
+            return
+        name = key.removeprefix(CROWD_PREFIX)
+        cell = self._cells.get(name, -1)
+        edge = edge_of_key(graph, name) if "/" in name else None
+        if cell >= 0 or edge is not None:
+            self._crowded[key] = (cell, -1 if edge is None else edge)
 
 
 def darkness(lat: ArrayLike, lon: ArrayLike, ts: float) -> F64:
@@ -146,6 +183,13 @@ def solar_elevation_deg(lat: ArrayLike, lon: ArrayLike, ts: float) -> F64:
     sine = np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.cos(hour_angle)
     elevation: F64 = np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
     return elevation
+
+
+def _columns(by_edge: dict[int, float]) -> tuple[I32, F32]:
+    return (
+        np.fromiter(by_edge.keys(), np.int32, len(by_edge)),
+        np.fromiter(by_edge.values(), np.float32, len(by_edge)),
+    )
 
 
 def _cell_values(condition: EdgeCondition) -> F32:

@@ -15,7 +15,7 @@ import numpy as np
 
 from geo.errors import BadInput
 from geo.graph import F32, F64
-from geo.window_layout import EVENT, Feature, Source, WindowLayout, window_layout
+from geo.window_layout import EVENT, Entity, Feature, Source, WindowLayout, window_layout
 
 # What a walker's fixes hold. What a phone says beyond a range counts as the end of the range.
 WALKER_SOURCES: tuple[Source, ...] = (
@@ -120,7 +120,36 @@ EDGE_FEATURES: tuple[Feature, ...] = (
     _edge("closed", "kind", "any valid", 0, "0 or 1", 0.0, "nobody can pass"),
 )
 
-FEATURES: tuple[Feature, ...] = WALKER_FEATURES + CELL_FEATURES + EDGE_FEATURES
+CROWD_SOURCES: tuple[Source, ...] = (
+    Source("seconds", 0.0, 120.0, per_unit=10),
+    Source("expected_s", 0.0, 120.0, per_unit=10),
+)
+
+
+def _crowd(entity: Entity) -> tuple[Feature, ...]:
+    """What passages tell of a cell or a stretch; models.crowd makes the fields of EdgeCondition of it."""
+
+    def feature(
+        name: str, source: str, aggregate: str, window_s: int, unit: str, default: float, meaning: str
+    ) -> Feature:
+        return Feature(
+            name, entity, "cell-observations", source, aggregate, window_s, 60, 300, unit, default, meaning
+        )
+
+    return (
+        feature("walkers_300s", EVENT, "distinct", 300, "1", 0.0, "different walkers of late"),
+        feature("walkers_900s", EVENT, "distinct", 900, "1", 0.0, "different walkers in general"),
+        feature("walker_s_300s", "seconds", "sum", 300, "s", 0.0, "time that all of them spent there"),
+        feature("walker_s_900s", "seconds", "sum", 900, "s", 0.0, "time that all of them spent there"),
+        feature("expected_s_900s", "expected_s", "sum", 900, "s", 0.0, "time that they should have needed"),
+    )
+
+
+CROWD_FEATURES: tuple[Feature, ...] = _crowd("cell") + _crowd("edge")
+# The same for both. A hundred passages a second: two thousand walkers in a cell.
+CROWD_WINDOWS: WindowLayout = window_layout(_crowd("cell"), CROWD_SOURCES, events_per_s=100.0)
+
+FEATURES: tuple[Feature, ...] = WALKER_FEATURES + CELL_FEATURES + EDGE_FEATURES + CROWD_FEATURES
 
 # Changes whenever a stored value would be misread: another name, order, aggregate, window or unit.
 SCHEMA: int = zlib.crc32(

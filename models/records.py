@@ -36,6 +36,7 @@ from models.record_fields import (
 
 __all__ = [
     "CONDITION_FEATURES",
+    "CROWD_PREFIX",
     "MAX_LETTER_BYTES",
     "MAX_VALUE_BYTES",
     "MIN_WALKERS",
@@ -62,6 +63,7 @@ __all__ = [
 MAX_VALUE_BYTES = 1 << 20
 MAX_LETTER_BYTES = 12 << 20  # a dead letter holds a value that may have been too large, in base64
 REQUEST_KINDS = ("loop", "to", "stop")
+CROWD_PREFIX = "crowd:"  # of the keys of edge-conditions under which stands what walkers tell
 MIN_WALKERS = 5  # nothing is told of a place where fewer of them were: k-anonymity
 TRAFFIC_KINDS = ("flow", "closure", "roadwork", "incident", "air")
 UPDATE_REASONS = (
@@ -204,14 +206,18 @@ class EdgeCondition:
     walkers_900s: Annotated[int | None, Whole(MIN_WALKERS)] = None
     walkers_at_once: SomeAmount = None
     pace_ratio: SomeAmount = None
-    walkers_1h: SomeAmount = None
-    walkers_1h_error: SomeAmount = None
-    walkers_3h: SomeAmount = None
-    walkers_3h_error: SomeAmount = None
+    walkers_at_once_1h: SomeAmount = None
+    walkers_at_once_1h_error: SomeAmount = None
+    walkers_at_once_1h_within: SomeAmount = None
+    walkers_at_once_3h: SomeAmount = None
+    walkers_at_once_3h_error: SomeAmount = None
+    walkers_at_once_3h_within: SomeAmount = None
     speed_ratio_1h: SomeAmount = None
     speed_ratio_1h_error: SomeAmount = None
+    speed_ratio_1h_within: SomeAmount = None
     speed_ratio_3h: SomeAmount = None
     speed_ratio_3h_error: SomeAmount = None
+    speed_ratio_3h_within: SomeAmount = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import asyncio
 import os
 import tempfile
 import time
+from dataclasses import replace
 from typing import Any
 
 import faust
@@ -20,13 +21,16 @@ from streams import metrics
 from streams.blocks import BlockScheduler, BlockSchema, use_blocks
 from streams.checkpoints import CheckpointTable
 from streams.condition_shard import ConditionShard
+from streams.crowd_shard import CrowdShard
 from streams.leaving import leave
 from streams.network_service import NetworkService
 from streams.online_store import OnlineStore
 from streams.settings import Settings
 from streams.shards import Shards
 from streams.topics import (
+    CELL_TOPICS,
     CONDITIONS_TABLE,
+    CROWD_TABLE,
     DEVICE_TOPICS,
     RATINGS,
     REPORT_TOPICS,
@@ -71,7 +75,8 @@ app = faust.App(
 use_blocks(app, settings.bootstrap, settings.max_block_fixes)
 
 topic = {
-    name: app.topic(name, schema=BlockSchema(), allow_empty=True) for name in DEVICE_TOPICS + REPORT_TOPICS
+    name: app.topic(name, schema=BlockSchema(), allow_empty=True)
+    for name in DEVICE_TOPICS + REPORT_TOPICS + CELL_TOPICS
 }
 
 network = NetworkService(settings)
@@ -84,6 +89,11 @@ conditions = Shards(
     app, settings, CheckpointTable(app, settings, CONDITIONS_TABLE, REPORT_TOPICS), REPORT_TOPICS,
     lambda partition: ConditionShard(network.current.graph), network.ready,
 )  # fmt: skip
+crowd = Shards(  # what is lost of it is a quarter of an hour's: no reason to stand still
+    app, replace(settings, accept_loss=True), CheckpointTable(app, settings, CROWD_TABLE, CELL_TOPICS),
+    CELL_TOPICS, lambda partition: CrowdShard(), network.ready,
+)  # fmt: skip
+ALL_SHARDS = (walkers, conditions, crowd)
 online_store = OnlineStore(settings.redis_url)
 watchdog = Watchdog(settings.watchdog_s)
 
@@ -111,6 +121,7 @@ async def _hand_over(sender: Any, /, *args: Any, **_: Any) -> None:
     try:
         await walkers.hand_over({tp.partition for tp in revoked if tp.topic in DEVICE_TOPICS})
         await conditions.hand_over({tp.partition for tp in revoked if tp.topic in REPORT_TOPICS})
+        await crowd.hand_over({tp.partition for tp in revoked if tp.topic in CELL_TOPICS})
     except Exception as error:
         leave(error)
 
@@ -118,7 +129,7 @@ async def _hand_over(sender: Any, /, *args: Any, **_: Any) -> None:
 @app.on_partitions_assigned.connect
 async def _open(sender: Any, /, *args: Any, **_: Any) -> None:
     assigned: set[TP] = args[0]
-    for shards in (walkers, conditions):
+    for shards in ALL_SHARDS:
         shards.assign({tp.partition for tp in assigned if tp.topic == shards.topics[0]})
         _background(_open_assigned(shards))
 
@@ -168,8 +179,8 @@ async def _keep_checkpoints() -> None:
 async def _checkpoint() -> None:
     if app.rebalancing:
         return
-    await walkers.checkpoint_all()
-    await conditions.checkpoint_all()
+    for shards in ALL_SHARDS:
+        await shards.checkpoint_all()
 
 
 @app.task
@@ -183,6 +194,13 @@ async def _tick_conditions() -> None:
             if conditions.owned.get(partition) is owned:
                 assert isinstance(owned.shard, ConditionShard)
                 await conditions.emit(owned, partition, owned.shard.tick())
+                online_store.put(owned.shard.online_values())
+
+    for partition, owned in list(crowd.owned.items()):
+        async with owned.lock:
+            if crowd.owned.get(partition) is owned:
+                assert isinstance(owned.shard, CrowdShard)
+                await crowd.emit(owned, partition, owned.shard.tick())
                 online_store.put(owned.shard.online_values())
 
 
@@ -219,12 +237,12 @@ async def _report() -> None:
     metrics.serve(settings)
     watchdog.start()
     while not app.should_stop:
-        for shards in (walkers, conditions):
+        for shards in ALL_SHARDS:
             shards.renew_lease()
             await shards.heal_silence()
-        lag = sum(shards.measure_lag() for shards in (walkers, conditions))
-        unopened = sum(shards.unopened for shards in (walkers, conditions))
-        watchdog.tell(lag, unopened, sum(shards.progress for shards in (walkers, conditions)))
+        lag = sum(shards.measure_lag() for shards in ALL_SHARDS)
+        unopened = sum(shards.unopened for shards in ALL_SHARDS)
+        watchdog.tell(lag, unopened, sum(shards.progress for shards in ALL_SHARDS))
         held = [
             owned.shard.walking for owned in walkers.owned.values() if isinstance(owned.shard, WalkerShard)
         ]

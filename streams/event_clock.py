@@ -26,6 +26,11 @@ class EventClock:
             self._ts = ts
             self._at = time.monotonic()
 
+    @property
+    def started(self) -> bool:
+        """Whether a report was shown to it."""
+        return self._ts is not None
+
     def now(self) -> float:
         """Event time in seconds since the epoch."""
         if self._ts is None:

@@ -1,7 +1,8 @@
 """The online store: the newest features of every walker and cell in Redis, one packed value each.
 
-Keys: `walker:<device>` (models.features.pack_features) and `cell:<h3>` or `edge:<way/from/to>` (the
-EdgeCondition as JSON). Written behind the stream: a Redis that is away costs freshness, never a fix.
+Keys: `walker:<device>` (models.features.pack_features), `cell:<h3>`, `edge:<way/from/to>` and `crowd:` before
+either (the EdgeCondition as JSON). Written behind the stream: a Redis that is away costs freshness, never a
+fix.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from models.records import CROWD_PREFIX
 from streams import metrics
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,8 @@ def walker_key(device: bytes) -> bytes:
 
 
 def condition_key(key: str) -> bytes:
+    if key.startswith(CROWD_PREFIX):
+        return key.encode()
     return (f"edge:{key}" if "/" in key else f"cell:{key}").encode()
 
 
@@ -37,11 +41,11 @@ class OnlineStore:
         self._redis = redis.asyncio.Redis.from_url(
             url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
         )
-        self._waiting: dict[bytes, bytes] = {}
+        self._waiting: dict[bytes, bytes | None] = {}
         self._down = False
 
-    def put(self, values: Mapping[bytes, bytes]) -> None:
-        """Values to write at the next flush; a newer one of the same key replaces an older one."""
+    def put(self, values: Mapping[bytes, bytes] | Mapping[bytes, bytes | None]) -> None:
+        """Values to write at the next flush, None to delete; a newer one replaces an older one."""
         self._waiting.update(values)
 
     async def flush(self) -> None:
@@ -52,7 +56,10 @@ class OnlineStore:
             for start in range(0, len(items), _SLICE):
                 pipeline = self._redis.pipeline(transaction=False)
                 for key, value in items[start : start + _SLICE]:
-                    pipeline.set(key, value, ex=TTL_S)
+                    if value is None:
+                        pipeline.delete(key)
+                    else:
+                        pipeline.set(key, value, ex=TTL_S)
                 await pipeline.execute()
                 await asyncio.sleep(0)
         except (RedisError, OSError) as error:

@@ -11,7 +11,14 @@ from geo.errors import FlaneurError, Unavailable
 from geo.graph import open_graph
 from streams.scrape import scrape_address
 from streams.settings import Settings
-from streams.topics import DEVICE_TOPICS, EDGE_CONDITIONS, REPORT_TOPICS, admin_client, declared_topics
+from streams.topics import (
+    CELL_TOPICS,
+    DEVICE_TOPICS,
+    EDGE_CONDITIONS,
+    REPORT_TOPICS,
+    admin_client,
+    declared_topics,
+)
 
 # of each worker's metrics, without their prefix
 _SHOWN = ("fixes_total", "walkers", "active_trips", "conditions_version", "rebalances_total")
@@ -86,7 +93,7 @@ def _lags(settings: Settings) -> Iterator[PartitionLag]:
     wanted = [
         TopicPartition(spec.name, p)
         for spec in declared_topics(settings)
-        if spec.name in DEVICE_TOPICS + REPORT_TOPICS
+        if spec.name in DEVICE_TOPICS + REPORT_TOPICS + CELL_TOPICS
         for p in range(spec.partitions)
     ]
     admin = admin_client(settings)

@@ -35,6 +35,8 @@ DEAD_LETTERS = "dead-letters"
 DEVICE_TOPICS = (GPS_FIXES, ROUTE_REQUESTS, RATINGS)
 #: Reports about the world are few: one partition, so that one worker sees a street from every source.
 REPORT_TOPICS = (TRAFFIC_REPORTS, WEATHER_REPORTS)
+#: What walkers tell of cells, keyed by cell: as many partitions as those keyed by device.
+CELL_TOPICS = (CELL_OBSERVATIONS,)
 
 WALKERS_TABLE = "walkers"
 CONDITIONS_TABLE = "conditions"

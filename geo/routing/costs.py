@@ -79,7 +79,7 @@ FACTORS: tuple[Factor, ...] = (
     Factor("dark", "share", 0.0, 1.0, "dynamic", "sun's height", "dark and no lamps", 1.0, gate="unlit"),
     Factor("aqi", "European AQI", 20.0, 100.0, "dynamic", "traffic-reports of kind air",
            "bad air now", 0.4),
-    Factor("crowd", "share", 0.0, 1.0, "dynamic", "walkers counted in the same cell",
+    Factor("crowd", "walkers per 100 m", 0.5, 8.0, "dynamic", "cell-observations: walkers there at once",
            "many people on the way", 0.2),
 )  # fmt: skip
 

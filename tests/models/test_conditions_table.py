@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from geo.graph import Rule, edge_id
-from geo.routing.costs import COLUMN, changed_edges, static_costs
+from geo.routing.costs import COLUMN, DYNAMIC_FACTORS, changed_edges, static_costs
 from models.conditions import ConditionTable, darkness, solar_elevation_deg
 from models.records import EdgeCondition
 from tests.geo.asciimap import graph_from_ascii
@@ -171,3 +171,57 @@ def test_darkness_grows_through_civil_twilight():
     assert dark[0] == 0.0
     assert dark[-1] == 1.0
     assert 0.0 < dark[1] < dark[2] < 1.0
+
+
+# crowds
+
+
+def crowd_of(key, at_once, **more):
+    return condition(key=f"crowd:{key}", walkers_at_once=at_once, walkers_300s=5, **more)
+
+
+def street_m():
+    once = GRAPH.reverse > np.arange(GRAPH.edge_count)
+    return float(GRAPH.length_m[once].sum())
+
+
+def test_a_crowded_cell_counts_by_its_walkers_for_every_hundred_metres_of_street():
+    costs = table_of(crowd_of(CELL, 3.0 * street_m() / 100.0)).costs(GRAPH, NOON, 1)
+    here = GRAPH.cell == 0
+    assert factor(costs, "crowd") == pytest.approx((3.0 - 0.5) / 7.5, rel=1e-3) or not here.all()
+    assert factor(costs, "rain") == 0.0
+
+
+def test_a_crowded_stretch_goes_before_its_cell_and_counts_both_ways():
+    length = float(GRAPH.length_m[0])
+    table = table_of(crowd_of(CELL, 0.0), crowd_of(KEY, 8.0 * length / 100.0, pace_ratio=0.7))
+    costs = table.costs(GRAPH, NOON, 1)
+    other = next(e for e in range(GRAPH.edge_count) if e not in (0, GRAPH.reverse[0]))
+    assert factor(costs, "crowd", 0) == pytest.approx(1.0)
+    assert factor(costs, "crowd", int(GRAPH.reverse[0])) == pytest.approx(1.0)
+    assert factor(costs, "crowd", other) == 0.0
+
+
+def test_crowd_and_reports_of_one_place_do_not_disturb_each_other():
+    table = table_of(
+        condition(closed=True),
+        crowd_of(KEY, 50.0),
+        condition(key=CELL, rain_now_mmph=4.0),
+        crowd_of(CELL, 50.0),
+    )
+    costs = table.costs(GRAPH, NOON, 1)
+    assert costs.closed[0]
+    assert factor(costs, "crowd") == 1.0
+    assert costs.zone_values[0][list(DYNAMIC_FACTORS).index("rain")] == 1.0
+    table.forget(f"crowd:{KEY}")
+    table.forget(f"crowd:{CELL}")
+    calm = table.costs(GRAPH, NOON, 2)
+    assert calm.closed[0]
+    assert factor(calm, "crowd") == 0.0
+    assert not np.array_equal(calm.zone_values, static_costs(GRAPH).zone_values)
+
+
+def test_a_crowd_expires():
+    table = table_of(crowd_of(KEY, 50.0))
+    assert factor(table.costs(GRAPH, NOON, 1), "crowd") == 1.0
+    assert factor(table.costs(GRAPH, NOON + 100.0, 2), "crowd") == 0.0

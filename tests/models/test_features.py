@@ -42,7 +42,7 @@ def test_names_are_unique_and_complete():
     assert len({(f.entity, f.name) for f in FEATURES}) == len(FEATURES)
     for f in FEATURES:
         assert f.meaning
-        assert f.topic in {"gps-fixes", "traffic-reports", "weather-reports"}
+        assert f.topic in {"gps-fixes", "traffic-reports", "weather-reports", "cell-observations"}
         assert f.window_s == 0 or f.window_s % f.hop_s == 0
         assert math.isfinite(f.default)
 
