@@ -27,11 +27,13 @@ class CrowdShard:
         self._clock = EventClock()
         self._online: dict[bytes, bytes | None] = {}
 
-    def load(self, buckets: Mapping[str, bytes]) -> list[Outgoing]:
+    def load(self, buckets: Mapping[str, bytes]) -> None:
         for name, data in buckets.items():
             self._crowd.load(name, data)
         self._observe(self._crowd.newest_ts)
-        return []
+
+    def recovered(self) -> list[Outgoing]:
+        return []  # everything is told anew
 
     def process(self, block: Block) -> Outcome:
         outcome = Outcome()
@@ -86,4 +88,7 @@ class CrowdShard:
         self._crowd.saved(names)
 
     def sent(self) -> None:
-        """Nothing is kept for sending again: after a crash everything is told anew."""
+        """Nothing is kept for sending again."""
+
+    def checkpointed(self) -> None:
+        """Nothing is kept for it."""

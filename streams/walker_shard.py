@@ -137,14 +137,14 @@ class WalkerShard:
         Until they are sent they are in their walkers' buckets; after a crash some are sent again.
         """
         state = self.walking.state
-        rows = state.finished.rows()
+        rows = state.finished.rows()[self._observed :]
         outcome = Outcome()
         for record in cell_observations(self.walking.network.graph, rows, state.devices, self._pseudonym_key):
             outcome.messages.append(Outgoing(CELL_OBSERVATIONS, record.cell.encode(), encode(record)))
         if outcome.messages and not self._key_stored:
             outcome.write_ahead.add(PSEUDONYM_KEY)
         metrics.PASSAGES_SENT.inc(len(rows))
-        self._observed = len(rows)
+        self._observed += len(rows)
         return outcome
 
     def checkpointed(self) -> None:
