@@ -146,4 +146,6 @@ def _matched(fixes: KnownFixes, said: _Said, rows: I64) -> Matched:
     fraction[of] = said.settled_fraction[known]
     off[of] = edge[of] < 0
     probability[of] = said.settled_probability[known]
+    if np.isnan(said.settled_probability).all():
+        probability[:] = np.nan
     return Matched(at_once, Answers(edge, fraction, off, probability))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from cli.bench.options import names
 from cli.bench.session import measure_with
 
 
@@ -33,6 +36,22 @@ from cli.bench.session import measure_with
     "--fixes", type=int, default=100_000, show_default=True, help="Matched for the speed; 0 for none."
 )
 @click.option("--oracle/--no-oracle", default=True, show_default=True, help="Beside the best possible.")
+@click.option(
+    "--traces",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Match this recorded trace instead; again for more of them.",
+)
+@click.option(
+    "--extract",
+    "extracts",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="The OSM file of each graph, for some peers; as often as --graph.",
+)
+@click.option("--peers", metavar="A,B|none", help="Peers in the same run (default: all that can run here).")
+@click.option("--peer-walks", type=int, default=5, show_default=True, help="So many walks for the peers.")
+@click.option("--plot", metavar="FILE", help="Draw how reliable the probabilities are, as SVG.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the walks and their errors.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, one line a figure.")
 def match(
@@ -44,6 +63,11 @@ def match(
     noises: tuple[str, ...],
     fixes: int,
     oracle: bool,
+    traces: tuple[Path, ...],
+    extracts: tuple[str, ...],
+    peers: str | None,
+    peer_walks: int,
+    plot: str | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -52,19 +76,27 @@ def match(
     \b
     Examples:
       flaneur bench match --graph helsinki --graph porto --json
-      flaneur bench match --graph graph --sigma-m 5 --interval-s 1 --noise real
+      flaneur bench match --graph graph --sigma-m 5 --interval-s 1 --noise real --peers none
+      flaneur bench match --graph graph --extract city.osm.pbf --peers meili,osrm
+      flaneur bench match --graph altona --traces data/traces/altona/altona_walk.json
     """
     from bench.match import MatchJob, run_match
+    from bench.match_calibration import Reliability, draw_reliability
     from bench.match_fixes import Setting
+    from bench.peers.matching import choose_matching_peers
+    from cli.whole_file import write_whole
     from streams.settings import Settings
 
     settings = [
         Setting(sigma, interval, noise) for noise in noises for sigma in sigmas_m for interval in intervals_s
     ]
-    job = MatchJob(
-        graph_dirs or (Settings.from_env().graph_dir,), settings, walks, length_m, fixes, seed, oracle
-    )
-    measure_with("match", as_json, lambda session: run_match(job, session))
+    directories = graph_dirs or (Settings.from_env().graph_dir,)
+    job = MatchJob(directories, settings, walks, length_m, fixes, seed, oracle, extracts, peer_walks, traces)
+    chosen = choose_matching_peers(names(peers), bool(extracts))
+    curves: dict[str, Reliability] = {}
+    measure_with("match", as_json, lambda session: curves.update(run_match(job, chosen, session)))
+    if plot is not None:
+        write_whole(Path(plot), draw_reliability(curves))
 
 
 COMMANDS = (match,)
