@@ -5,22 +5,28 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from bench.match_calibration import draw_reliability, reliability
 from bench.match_fixes import NOISES, KnownFixes, Setting, record
 from bench.match_online import Answers, lag_of, match_walks
 from bench.match_score import f1, judged, score
+from bench.match_traces import agreement, lies_on, read_real
 from bench.match_walks import KnownWalk, Piece, known_walks, point_at
+from bench.peers.matching import MATCHING_PEERS, MatchingPeer, run_matching_peer, why_not
 from geo.geodesy import haversine_m
 from geo.graph import Graph, open_graph
 from geo.grid import nearest_edges
 from streams.learned import load_learned
-from tests.bench.altona import bench
+from tests.bench.altona import ALTONA, bench
 
 ERROR, PACE = load_learned()
+DATA = Path(__file__).parents[2] / "data" / "traces"
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +169,7 @@ def test_lags_are_whole_intervals_within_ten_seconds() -> None:
 def test_the_command_reports_every_setting(graph_dir: str) -> None:
     done = bench(
         "match", "--graph", graph_dir, "--walks", "3", "--length-m", "600", "--fixes", "2000",
-        "--sigma-m", "5", "--json",
+        "--sigma-m", "5", "--json", "--peers", "none",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     by_metric: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -191,6 +197,8 @@ def test_the_command_reports_every_setting(graph_dir: str) -> None:
         (("--walks", "0"), "walks is 0, it must be 1 or more"),
         (("--noise", "pink"), "noise is 'pink', it must be one of white, real"),
         (("--interval-s", "0"), "sigma 5.0 m every 0.0 s cannot be"),
+        (("--peers", "meili"), "meili makes a graph of its own: name the OSM extract with --extract"),
+        (("--peers", "graphite"), "peer 'graphite' is unknown: choose from meili, meili-tuned, osrm, leuven"),
     ],
 )
 def test_what_cannot_be_measured_is_one_sentence(
@@ -200,3 +208,65 @@ def test_what_cannot_be_measured_is_one_sentence(
     assert done.returncode == 2
     assert done.stderr.startswith(f"flaneur: {sentence}")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_matcher_that_knows_how_often_it_is_right_is_calibrated(
+    graph: Graph, walks: list[KnownWalk]
+) -> None:
+    fixes = [record(walk, Setting(5.0, 1.0, "white"), ERROR, 1) for walk in walks]
+    counts = [judged(graph, one, 5.0) for one in fixes]
+    rng = np.random.default_rng(3)
+    honest, boasting = [], []
+    for one in fixes:
+        chance = rng.uniform(0.3, 1.0, len(one))
+        right = rng.random(len(one)) < chance
+        edge = np.where(right, one.truth.edge, (one.truth.edge + 7) % graph.edge_count).astype(np.int32)
+        honest.append(Answers(edge, one.truth.fraction, edge < 0, chance))
+        boasting.append(Answers(edge, one.truth.fraction, edge < 0, np.ones(len(one))))
+    good, bad = reliability(fixes, honest, counts), reliability(fixes, boasting, counts)
+    assert good is not None
+    assert bad is not None
+    assert good.error < 0.03 < 0.3 < bad.error
+    drawing = draw_reliability({"honest": good, "boasting & loud": bad})
+    assert ElementTree.fromstring(drawing).tag.endswith("svg")
+    assert drawing == draw_reliability({"honest": good, "boasting & loud": bad})
+
+
+def test_recorded_traces_are_matched_where_they_lie(graph_dir: str) -> None:
+    trace, elsewhere = DATA / "altona" / "altona_walk.json", DATA / "dc-run" / "run.gpx"
+    done = bench(
+        "match", "--graph", graph_dir, "--traces", str(trace), "--traces", str(elsewhere), "--json"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    values = {line["metric"]: line["value"] for line in map(json.loads, done.stdout.splitlines())}
+    assert values["on_network_share"] > 0.8
+    assert values["median_distance_m"] < 4.0
+    assert "lies on none of the graphs" in done.stderr
+
+
+def test_a_line_is_expected_of_a_test_of_itineros(graph: Graph) -> None:
+    (test,) = read_real([DATA / "itinero" / "test9.json"])
+    assert test.expected is not None
+    assert len(test.fixes) > 50
+    assert not lies_on(graph, test)
+    assert np.diff(test.fixes.ts).max() <= 5.0 + 1e-9
+    on_it = Answers(
+        np.full(len(test.fixes), -1, np.int32), np.zeros(len(test.fixes)),
+        np.ones(len(test.fixes), np.bool_), np.ones(len(test.fixes)),
+    )  # fmt: skip
+    covered, right = agreement(graph, on_it, test)
+    assert covered > 0.9
+    assert right > 0.9
+
+
+@pytest.mark.parametrize("peer", MATCHING_PEERS, ids=lambda peer: peer.name)
+def test_peers_find_what_was_hardly_disturbed(
+    graph: Graph, walks: list[KnownWalk], peer: MatchingPeer, tmp_path: Path
+) -> None:
+    if why_not(peer) is not None:
+        pytest.skip(str(why_not(peer)))
+    fixes = [record(walks[0], Setting(1.0, 5.0, "white"), ERROR, 1)]
+    told = run_matching_peer(peer, graph, str(ALTONA), fixes, 1.0, str(tmp_path))
+    counts = [judged(graph, one, 1.0) for one in fixes]
+    assert score(graph, fixes, told.answers, counts).edge_accuracy > 0.6
+    assert told.cpu_s > 0
