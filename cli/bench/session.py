@@ -99,17 +99,23 @@ def _warn(text: str) -> None:
     click.echo(f"flaneur: {text}", err=True)
 
 
+#: What a figure is of, where a run has many: columns of their own.
+PLACES = ("city", "trace", "noise", "sigma_m", "interval_s")
+
+
 def _draw(figures: list[Figure]) -> None:
     """All figures in one table, and below it what describes the run."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"flaneur bench {figures[0].bench}")
-    for column in ("metric", "ours", "unit", "peer", "peer's", "ratio"):
+    places = [key for key in PLACES if any(key in figure.about for figure in figures)]
+    for column in (*places, "metric", "ours", "unit", "peer", "peer's", "ratio"):
         numeric = column in ("ours", "peer's", "ratio")
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for figure in figures:
         table.add_row(
+            *(str(figure.about.get(key, "")) for key in places),
             figure.metric,
             _number(figure.value),
             figure.unit,
@@ -120,6 +126,8 @@ def _draw(figures: list[Figure]) -> None:
     console = Console()
     console.print(table)
     for name, value in figures[0].about.items():
+        if name in places:
+            continue
         console.print(f"{name}: {value}", style="dim")
 
 
