@@ -45,6 +45,8 @@ from models.condition_windows import (
     packed_bytes,
     unpacked,
 )
+from models.forecast import SLOT_S, slot_of
+from models.forecast_table import ForecastTable
 from models.records import EdgeCondition, TrafficReport, WeatherReport
 
 __all__ = [
@@ -61,6 +63,8 @@ VERSIONS_PER_OFFSET = 1 << 16  # room for changes that time alone brings between
 _CACHED_GEOMETRIES = 4_096
 _DIGITS = {"rain_now_mmph": 2, "rain_1h_mmph": 2, "rain_3h_mmph": 2, "wind_deg": 0, "cloud": 0}
 _PLACE = "weather|"
+_FORECAST = "forecast|"
+_SAMPLES_AT_ONCE = 500
 
 
 class Conditions:
@@ -76,6 +80,9 @@ class Conditions:
         self._pending: set[str] = set()  # edges and cells to look at in the next `changed`
         self._dirty: set[str] = set()  # what has changed since the last `clear_dirty`
         self._due: list[tuple[float, str]] = []  # heap of moments at which a key may change by itself
+        self._forecasts = ForecastTable()  # of edges' speed_ratio
+        self._slot = -1
+        self._samples: list[str] = []  # edges whose value in this slot is still to be looked at
         self._weather_step = -1.0
         self._weather_news = False
         self._reach: dict[str, tuple[I32, F64]] = {}  # weather place → cells within reach, distances
@@ -159,6 +166,7 @@ class Conditions:
         """
         while self._due and self._due[0][0] <= now_ts:
             self._pending.add(heapq.heappop(self._due)[1])
+        self._follow_forecasts(now_ts)
         pending, self._pending = self._pending, set()
         found = []
         for key in pending:
@@ -170,6 +178,29 @@ class Conditions:
         found += self._cell_conditions(cells, now_ts)
         return sorted(found, key=lambda condition: condition.key)
 
+    def _follow_forecasts(self, now: float) -> None:
+        """Every quarter of an hour they learn how fast vehicles were as it began, some edges a call."""
+        slot = slot_of(now)
+        if slot != self._slot:
+            self._slot, self._samples = (
+                slot,
+                sorted(key for key, window in self._edges.items() if window.flows),
+            )
+        some, self._samples = self._samples[:_SAMPLES_AT_ONCE], self._samples[_SAMPLES_AT_ONCE:]
+        ratios = {
+            key: self._edges[key].features(slot * SLOT_S)[0].get("speed_ratio")
+            for key in some
+            if key in self._edges
+        }
+        learned = {key: ratio for key, ratio in ratios.items() if ratio is not None}
+        self._forecasts.fold(slot, learned)
+        self._pending.update(learned)
+        self._dirty.update(_FORECAST + key for key in learned)
+
+    def forecast_errors(self) -> dict[str, float]:
+        """Mean error of the forecasts of speed_ratio, by how far ahead."""
+        return self._forecasts.mean_errors(self._forecasts.keys)
+
     def _edge_condition(self, key: str, now: float) -> EdgeCondition | None:
         window = self._edges[key]
         before = set(window.events)
@@ -178,6 +209,8 @@ class Conditions:
             for event_id in before - set(window.events):
                 self._forget(event_id, key)
         features, until = window.features(now)
+        if "speed_ratio" in features:
+            features |= self._forecasts.features(key, "speed_ratio", 3)
         condition = self._emit(key, features, until, now, self._emitted.get(key, Emitted()).offset)
         if window.empty:
             del self._edges[key]
@@ -323,8 +356,9 @@ class Conditions:
     # checkpoints
 
     def keys(self) -> list[str]:
-        """Keys that have state, sorted: edges, cells, and `weather|…` for places."""
-        return sorted({*self._edges, *self._air, *self._weather, *self._emitted})
+        """Keys that have state, sorted: edges, cells, `weather|…` for places, `forecast|…` for edges."""
+        forecasts = (_FORECAST + key for key in self._forecasts.keys)
+        return sorted({*self._edges, *self._air, *self._weather, *self._emitted, *forecasts})
 
     def dirty_keys(self) -> list[str]:
         """Keys whose state changed since `clear_dirty`, sorted; some may be gone, see `pack`."""
@@ -339,6 +373,8 @@ class Conditions:
 
     def pack(self, key: str) -> bytes:
         """The state of a key; empty if it has none (any more), which is to be saved as a deletion."""
+        if key.startswith(_FORECAST):
+            return self._forecasts.pack(key.removeprefix(_FORECAST))
         emitted = self._emitted.get(key)
         window, air, weather = self._edges.get(key), self._air.get(key), self._weather.get(key)
         state = window or air or weather
@@ -351,6 +387,9 @@ class Conditions:
     def load(self, key: str, state: bytes) -> None:
         """Put back what `pack` gave; empty bytes do nothing. Raises BadRecord for anything else."""
         if not state:
+            return
+        if key.startswith(_FORECAST):
+            self._forecasts.load(key.removeprefix(_FORECAST), state)
             return
         try:
             packed, emitted = unpacked(key, state)

@@ -23,7 +23,8 @@ from geo.errors import BadRecord
 from geo.graph import F32, I32
 from geo.windows import classify_events, fold_events, read_features
 from models.features import CROWD_WINDOWS
-from models.forecast import FORECAST_STATE, HORIZONS, SLOT_S, fold_values, read_forecasts, slot_of
+from models.forecast import slot_of
+from models.forecast_table import ForecastTable
 from models.records import CROWD_PREFIX, MIN_WALKERS, CellObservation, EdgeCondition
 
 STEP_S = 60.0
@@ -35,7 +36,6 @@ DAY_S = 86_400.0
 HALT_SHARE = 0.2  # who is slower than this share of the expected pace stands, and is no walker on the stretch
 GRID = 1.15  # steps of what is told, so that not every minute brings a new value
 _NAMES = CROWD_WINDOWS.names
-_HORIZON_NAMES = tuple(f"{horizon * SLOT_S / 3600.0:.0f}h" for horizon in HORIZONS)
 
 
 class Withdrawn(NamedTuple):
@@ -50,7 +50,6 @@ class _Cell:
     seen: dict[int, float] = field(default_factory=dict)  # walker → end of the last passage
     edges: dict[str, int] = field(default_factory=dict)  # stretch → slot of its windows
     slot: int = -1  # of the cell's own windows
-    forecast: int = -1  # row, -1 before the cell was first told of
     told: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)  # key → expires, features
 
 
@@ -61,8 +60,7 @@ class Crowd:
         self._cells: dict[str, _Cell] = {}
         self._windows = CROWD_WINDOWS.empty_state(256)
         self._free = list(range(255, -1, -1))
-        self._forecasts = np.zeros(64, FORECAST_STATE)
-        self._forecast_count = 0
+        self._forecasts = ForecastTable()
         self._step = -1
         self._slot = -1
         self._restored: set[str] = set()  # keys that may have been told otherwise before a crash
@@ -165,7 +163,7 @@ class Crowd:
             name, key = owners[at]
             features = _features(values[at], key != name)
             if key == name:
-                features |= self._forecast_features(self._cells[name])
+                features |= self._forecasts.features(name, "walkers_at_once", 2)
             there[key] = features
         return self._tell(owners, there, now)
 
@@ -224,7 +222,7 @@ class Crowd:
             if not cell.seen and cell.slot >= 0:
                 self._begin_day(cell, cell.day)
                 self._dirty.add(name)
-            if not cell.seen and not cell.told and cell.forecast < 0:
+            if not cell.seen and not cell.told and name not in self._forecasts:
                 del self._cells[name]
                 self._dirty.add(name)
 
@@ -236,33 +234,18 @@ class Crowd:
         if slot == self._slot:
             return
         self._slot = slot
-        rows, seen = [], []
-        for name, cell in self._cells.items():
+        learned = {}
+        for name in self._cells:
             read = values.get((name, name))
             enough = read is not None and read[_NAMES.index("walkers_900s")] >= MIN_WALKERS
-            if cell.forecast < 0 and enough:
-                cell.forecast = self._new_forecast()
-            if cell.forecast >= 0:
-                rows.append(cell.forecast)
-                seen.append(_at_once(read) if enough and read is not None else 0.0)
+            if enough or name in self._forecasts:
+                learned[name] = _at_once(read) if enough and read is not None else 0.0
                 self._dirty.add(name)
-        fold_values(
-            self._forecasts, np.array(rows, np.int32), np.full(len(rows), slot, np.int64),
-            np.array(seen, np.float64),
-        )  # fmt: skip
+        self._forecasts.fold(slot, learned)
 
-    def _new_forecast(self) -> int:
-        if self._forecast_count == len(self._forecasts):
-            grown = np.zeros(2 * self._forecast_count, FORECAST_STATE)
-            grown[: self._forecast_count] = self._forecasts
-            self._forecasts = grown
-        self._forecast_count += 1
-        return self._forecast_count - 1
-
-    def _forecast_features(self, cell: _Cell) -> dict[str, Any]:
-        if cell.forecast < 0:
-            return {}
-        return forecast_features("walkers_at_once", self._forecasts[cell.forecast], 2)
+    def forecast_errors(self) -> dict[str, float]:
+        """Mean error of the forecasts of all cells that are told of, by how far ahead."""
+        return self._forecasts.mean_errors(name for name, cell in self._cells.items() if name in cell.told)
 
     # ---- checkpoints
 
@@ -286,14 +269,11 @@ class Crowd:
             "cell": cell.slot >= 0,
             "edges": list(cell.edges),
             "told": [[key, *told] for key, told in sorted(cell.told.items())],
-            "forecast": cell.forecast >= 0,
         }
         slots = [slot for slot in (cell.slot, *cell.edges.values()) if slot >= 0]
         text = orjson.dumps(head)
-        parts = [len(text).to_bytes(4, "little"), text, self._windows[slots].tobytes()]
-        if cell.forecast >= 0:
-            parts.append(self._forecasts[cell.forecast].tobytes())
-        return b"".join(parts)
+        windows = self._windows[slots].tobytes()
+        return b"".join([len(text).to_bytes(4, "little"), text, windows, self._forecasts.pack(name)])
 
     def load(self, name: str, data: bytes) -> None:
         """Put back what `pack` gave; raises BadRecord for bytes of another form."""
@@ -311,26 +291,14 @@ class Crowd:
                 cell.slot = slots.pop(0)
             cell.edges = dict(zip(head["edges"], slots, strict=True))
             cell.told = {key: (expires, features) for key, expires, features in head["told"]}
-            if head["forecast"]:
-                cell.forecast = self._new_forecast()
-                at = 4 + size + windows.nbytes
-                self._forecasts[cell.forecast] = np.frombuffer(data, FORECAST_STATE, 1, at)[0]
+            forecast = data[4 + size + windows.nbytes :]
         except (KeyError, TypeError, ValueError) as error:
             raise BadRecord("bad_checkpoint", f"crowd of {name}: {error}") from error
+        if forecast:
+            self._forecasts.load(name, forecast)
         self._cells[name] = cell
         self.newest_ts = max(self.newest_ts, *head["ends"], 0.0)
         self._restored.update(cell.told)
-
-
-def forecast_features(name: str, state: Any, digits: int) -> dict[str, Any]:
-    """Fields of EdgeCondition for the forecasts of a series, those whose error is known."""
-    found = {}
-    for horizon, forecast in zip(_HORIZON_NAMES, read_forecasts(state), strict=False):
-        if not math.isnan(forecast.error):
-            found[f"{name}_{horizon}"] = round(forecast.value, digits)
-            found[f"{name}_{horizon}_error"] = round(forecast.error, digits)
-            found[f"{name}_{horizon}_within"] = round(forecast.high - forecast.value, digits)
-    return found
 
 
 def _at_once(values: F32) -> float:

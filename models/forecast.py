@@ -35,8 +35,10 @@ COVERAGE = 0.8  # of the interval
 FORECAST_STATE = np.dtype(
     [
         ("slot", np.int64),  # the newest slot folded in, since the epoch
+        ("odd", np.int64),  # the newest value was far from what was expected: 1, from the mean: 2, both: 3
         ("seen", np.int64),  # values folded in; 0: nothing is known
         ("mean", np.float64),
+        ("spread", np.float64),  # mean absolute deviation from it
         ("level", np.float64),  # of what is left after what is usual
         ("trend", np.float64),  # a slot
         ("left", np.float64),  # the newest value's deviation from what is usual
@@ -76,8 +78,8 @@ class Smoothing(NamedTuple):
     keep: float = 0.99  # of the regression, a value
     lean: float = 4.0  # values for which it leans on the two deviations as they are
     error: float = 0.01  # least weight of the newest error
-    outlier: float = 6.0  # farther off than this many errors, a value is learned as if at that distance,
-    known: int = 48  # once so many forecasts were compared
+    outlier: float = 6.0  # a value that is off by more errors (or spreads) is learned as at that distance,
+    known: int = 48  # once so many are known
     follow: float = 0.1  # step of the interval, in errors
 
 
@@ -139,14 +141,22 @@ def _fold(state, rows, slot, value, horizons, coverage, p):  # type: ignore[no-u
         t = slot[i]
         if s.seen > 0 and t <= s.slot:
             continue
-        learned = value[i]
+        y = value[i]
+        learned = y
+        odd = np.int64(0)
         if s.seen > 0:
             _pass_time(s, t - s.slot, p)
             if s.scored[0] >= p.known:
-                middle = _usual(s, t, p) + s.level
-                learned = min(max(learned, middle - p.outlier * s.error[0]), middle + p.outlier * s.error[0])
-            _compare(s, t, value[i], learned, horizons, coverage, p)
-        _learn(s, t, learned, p)
+                middle, far = _usual(s, t, p) + s.level, p.outlier * s.error[0]
+                learned = _as_learned(y, middle, far, s.odd & 1)
+                odd = np.int64(abs(y - middle) > far)
+            _compare(s, t, y, learned, horizons, coverage, p)
+        if s.seen >= p.known:
+            far = p.outlier * s.spread
+            y = _as_learned(value[i], s.mean, far, s.odd & 2)
+            odd |= 2 * np.int64(abs(value[i] - s.mean) > far)
+        _learn(s, t, y, learned, p)
+        s.odd = odd
         s.slot = t
         _foresee(s, t, horizons, p)
 
@@ -173,6 +183,12 @@ def _pass_time(s, slots, p):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _as_learned(y, middle, far, odd_before):  # type: ignore[no-untyped-def]
+    """A value, nearer to the middle where it is far off, unless the one before was far off as well."""
+    return y if odd_before else min(max(y, middle - far), middle + far)
+
+
+@njit(cache=True)
 def _compare(s, t, y, learned, horizons, coverage, p):  # type: ignore[no-untyped-def]
     """Errors are of what came, however odd; what is learned from it is not."""
     for h in range(len(horizons)):
@@ -196,15 +212,17 @@ def _compare(s, t, y, learned, horizons, coverage, p):  # type: ignore[no-untype
 
 
 @njit(cache=True)
-def _learn(s, t, y, p):  # type: ignore[no-untyped-def]
+def _learn(s, t, y, learned, p):  # type: ignore[no-untyped-def]
+    """`learned` is what the level learns, y what is usual: every weekend begins with a surprise."""
     d, w = t % 96, t % 672
-    left = y - _usual(s, t, p) if s.seen > 0 else 0.0
+    left = learned - _usual(s, t, p) if s.seen > 0 else 0.0
     s.left = left
     # The level was moved on to this slot already; what differs from it is news.
     news = left - s.level
     s.level += p.level * news
     s.trend += p.level * p.trend * news
     s.mean += (y - s.mean) / min(s.seen + 1, 96)
+    s.spread += (abs(y - s.mean) - s.spread) / min(s.seen + 1, 96)
     s.day[d] += max(1.0 / (s.day_seen[d] + 1), p.day) * (y - s.day[d])
     s.week[w] += max(1.0 / (s.week_seen[w] + 1), p.week) * (y - s.week[w])
     s.day_seen[d] = min(255, s.day_seen[d] + 1)
@@ -235,6 +253,6 @@ def _holds(s, h, newest, holt, p):  # type: ignore[no-untyped-def]
     """What the deviations of now let expect: ridge regression, half of each at first."""
     ridge = p.lean * (s.nn[h] + s.hh[h]) / (1.0 + s.scored[h]) + 1e-12
     nn, hh, nh = s.nn[h] + ridge, s.hh[h] + ridge, s.nh[h]
-    ny, hy = s.ny[h] + 0.5 * ridge, s.hy[h] + 0.5 * ridge
+    ny, hy = s.ny[h] + 0.25 * ridge, s.hy[h] + 0.25 * ridge
     det = nn * hh - nh * nh
     return ((ny * hh - hy * nh) * newest + (hy * nn - ny * nh) * holt) / det

@@ -66,7 +66,11 @@ class ConditionShard:
 
     def tick(self) -> Outcome:
         """What the passing of time alone has changed: a closure began, a forecast's hour came."""
-        return self._changes(Outcome())
+        outcome = self._changes(Outcome())
+        if outcome.messages:
+            for ahead, error in self._conditions.forecast_errors().items():
+                metrics.FORECAST_ERROR.labels("speed_ratio", ahead).set(error)
+        return outcome
 
     def _changes(self, outcome: Outcome) -> Outcome:
         for condition in self._conditions.changed(self._clock.now()):

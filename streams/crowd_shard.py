@@ -71,6 +71,8 @@ class CrowdShard:
         if outcome.messages:
             # what was told must be known after a crash, so that it can be withdrawn
             outcome.write_ahead = self._crowd.dirty_cells()
+            for ahead, error in self._crowd.forecast_errors().items():
+                metrics.FORECAST_ERROR.labels("walkers_at_once", ahead).set(error)
         return outcome
 
     def online_values(self) -> dict[bytes, bytes | None]:

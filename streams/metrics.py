@@ -50,6 +50,10 @@ ACTIVE_TRIPS = Gauge("flaneur_active_trips", "Trips under way in this worker")
 
 PASSAGES_SENT = Counter("flaneur_passages", "Passages of walkers along edges, sent to cell-observations")
 PASSAGES_FOLDED = Counter("flaneur_passages_folded", "Passages taken in from cell-observations, once each")
+FORECAST_ERROR = Gauge(
+    "flaneur_forecast_error", "Mean absolute error of the forecasts so far, in the unit of what is foreseen",
+    ["of", "ahead"],
+)  # fmt: skip
 CONDITIONS_VERSION = Gauge("flaneur_conditions_version", "Version of the costs in use")
 CONDITIONS_TS = Gauge("flaneur_conditions_timestamp_seconds", "Event time of the newest condition in use")
 CONDITIONS_SENT = Counter("flaneur_edge_conditions", "Edge conditions sent", ["kind"])

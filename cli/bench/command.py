@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli.bench import graphs, services, walks
+from cli.bench import forecasts, graphs, services, walks
 
 
 @click.group("bench")
@@ -26,8 +26,9 @@ def command() -> None:
       flaneur bench loops --graph graph
       flaneur bench score --graph .run/graph --pairs 1000
       flaneur bench match --graph .run/graph --walks 10
+      flaneur bench forecast weather.csv --time time_hour --value temp --by origin
     """
 
 
-for one in (*services.COMMANDS, *graphs.COMMANDS, *walks.COMMANDS):
+for one in (*services.COMMANDS, *graphs.COMMANDS, *walks.COMMANDS, *forecasts.COMMANDS):
     command.add_command(one)

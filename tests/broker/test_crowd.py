@@ -31,7 +31,7 @@ def worker(
     try:
         yield started.wait_ready()
     finally:
-        assert started.stop() == 0
+        assert started.stop() == 0, started.tail(120)
 
 
 def why(worker: Worker) -> str:
@@ -81,7 +81,10 @@ def send(phone: Phone, walks: list[list[Fix]]) -> None:
 def messages(settings: Settings, topic: str) -> list[Any]:
     reader = Reader(settings, topic, settings.partitions)
     try:
-        return [message for _ in range(5) for message in reader.poll(0.5)]
+        found: list[Any] = []
+        while some := list(reader.poll(1.0)):
+            found += some
+        return found
     finally:
         reader.close()
 
@@ -137,8 +140,8 @@ def test_a_crowd_of_several_partitions_is_led_round_and_of_four_walkers_nothing_
 def test_a_crowd_stays_known_through_kill_nine_and_is_withdrawn_after_it(city: City, worker: Worker) -> None:
     phone = Phone(worker.settings)
     conditions = Conditions(worker.settings)
-    walks = [city.walk(f"many-{k}", TO_AND_FRO, start_ts=T0 + 2.0 * k, seed=k) for k in range(MANY)]
-    send(phone, walks)
+    # up to eight are counted exactly: seven are told of as five, the same seven twice would be ten
+    send(phone, [city.walk(f"many-{k}", TO_AND_FRO, start_ts=T0 + 2.0 * k, seed=k) for k in range(7)])
     middle = street(city, "F", "G")
     wait_for(lambda: middle in conditions.read(), 40, lambda: why(worker))
     before = conditions.read()[middle]
@@ -146,7 +149,7 @@ def test_a_crowd_stays_known_through_kill_nine_and_is_withdrawn_after_it(city: C
     worker.start().wait_ready()
     send(phone, [city.walk("many-0", TO_AND_FRO, start_ts=T0 + 500.0)])
     wait_for(lambda: conditions.read()[middle].version > before.version, 60, worker.tail)
-    assert conditions.read()[middle].walkers_900s == before.walkers_900s
+    assert conditions.read()[middle].walkers_900s == 5
     send(phone, [city.walk(f"many-{k}", TO_AND_FRO, start_ts=T0 + 2400.0) for k in range(2)])
     wait_for(lambda: conditions.read() == {}, 40, lambda: f"{conditions.newest}\n{worker.tail()}")
     conditions.close()

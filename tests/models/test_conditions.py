@@ -164,7 +164,7 @@ def test_report_off_the_map_touches_nothing():
     far = {"type": "Point", "coordinates": [0.0, 0.0]}
     conditions = fold(closure(geometry=far), flow(T0, 5.0))
     assert changed_keys(conditions, T0) == [key_of("A", "B")]
-    assert len(conditions.keys()) == 1
+    assert conditions.keys() == [key_of("A", "B"), "forecast|" + key_of("A", "B")]
 
 
 # traffic
@@ -345,9 +345,9 @@ def test_only_what_changed_is_dirty():
 
 
 @pytest.mark.parametrize("state", [b"x", b"{}", b"[1]", b"[[],[1,2,3,4,5,6]]", b"[[1],null]"])
-@pytest.mark.parametrize("key", ["1/2/3", "891126d3b6fffff", "weather|met|60.0,24.0"])
+@pytest.mark.parametrize("key", ["1/2/3", "891126d3b6fffff", "weather|met|60.0,24.0", "forecast|1/2/3"])
 def test_damaged_state_is_refused(key, state):
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="the saved"):
         Conditions(GRAPH).load(key, state)
 
 
@@ -421,3 +421,38 @@ def test_versions_rise_and_nothing_is_told_twice(steps):
                 }
             last[condition.key] = condition
         assert conditions.changed(now) == []
+
+
+# forecasts
+
+
+def day_of_traffic(restart_after=()):
+    """Flow reports every five minutes for two days; what was told of the street, by moment."""
+    conditions, told = Conditions(GRAPH), []
+    for k in range(2 * 288):
+        ts = T0 + 300.0 * k
+        speed = 10.0 if k % 288 < 144 else 4.0  # a jam in the second half of each day
+        fold(flow(ts + 1.0, speed), conditions=conditions, offset=k)
+        told += conditions.changed(ts + 2.0)
+        if k in restart_after:
+            before, conditions = conditions, Conditions(GRAPH)
+            for key in list(before.keys()):
+                conditions.load(key, before.pack(key))
+    return told
+
+
+def test_speed_forecasts_come_with_their_error_and_know_the_jam_of_yesterday():
+    told = day_of_traffic()
+    assert told[0].speed_ratio_1h is None
+    before_jam = [c for c in told if T0 + (288 + 135) * 300.0 < c.ts < T0 + (288 + 143) * 300.0]
+    assert before_jam
+    for condition in before_jam:
+        assert condition.speed_ratio == 1.0
+        assert condition.speed_ratio_1h < 0.8
+        assert condition.speed_ratio_1h_error > 0.0
+        assert condition.speed_ratio_1h_within >= 0.0
+    assert before_jam[-1].speed_ratio_3h < 0.8
+
+
+def test_speed_forecasts_are_the_same_after_restarts():
+    assert day_of_traffic(restart_after=(7, 100, 290, 431)) == day_of_traffic()
