@@ -10,7 +10,8 @@ from geo.graph import Graph
 from geo.network import Network
 from geo.routing.costs import static_costs
 from models.bytes_column import BytesColumn
-from models.records import Fix, RouteRequest, encode
+from models.crowd import Crowd
+from models.records import MIN_WALKERS, CellObservation, Fix, RouteRequest, encode
 from models.walker_state import WalkerState
 from models.walking import Walking
 from streams.topics import DEVICE_TOPICS
@@ -32,3 +33,18 @@ def warm_up(graph: Graph) -> None:
     walking.change_world(Network(graph, replace(network.costs, version=1, closed=closed)))
     packed = walking.state.pack(np.zeros(1, np.int64), np.zeros((1, len(DEVICE_TOPICS)), np.int64), [])
     WalkerState(1, 0, DEVICE_TOPICS).load("0", packed)
+    _warm_up_crowd(ts)
+
+
+def _warm_up_crowd(ts: float) -> None:
+    crowd = Crowd()
+    n = MIN_WALKERS
+    crowd.fold(
+        [
+            CellObservation(
+                cell="891126d3303ffff", ts=ts, edges=["1/2/3"], walkers=list(range(n)), edge=[0] * n,
+                end_ts=[ts] * n, walked_m=[10.0] * n, seconds=[8.0] * n, expected_s=[8.0] * n,
+            )
+        ]
+    )  # fmt: skip
+    crowd.changed(ts + 60.0)
