@@ -15,6 +15,7 @@ from geo.errors import Unavailable
 
 ANSWER_WITHIN_S = 10.0
 _BATCH = 5_000
+_LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,19 @@ class TopicReader:
     def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """The first offset that the broker still has, and the next that it will give."""
         with self._errors(topic):
-            low, high = self._consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=ANSWER_WITHIN_S
-            )
-            return low, high
+            return self._bounds(TopicPartition(topic, partition))
+
+    def _bounds(self, partition: TopicPartition) -> tuple[int, int]:
+        give_up = time.monotonic() + ANSWER_WITHIN_S
+        while True:
+            try:
+                low, high = self._consumer.get_watermark_offsets(partition, timeout=ANSWER_WITHIN_S)
+                return low, high
+            except KafkaException as error:
+                # a topic that was just created, or whose broker went away, has no leader for a moment
+                if error.args[0].code() not in _LEADERLESS or time.monotonic() > give_up:
+                    raise
+                time.sleep(0.1)
 
     def committed(self, partition: int, topics: Iterable[str]) -> dict[str, int]:
         """What the group has committed in that partition of each topic, without those where it never did."""
@@ -101,7 +111,7 @@ class TopicReader:
     def _partition(
         self, partition: TopicPartition, start: int = 0, end: int | None = None
     ) -> Iterator[Message]:
-        low, high = self._consumer.get_watermark_offsets(partition, timeout=ANSWER_WITHIN_S)
+        low, high = self._bounds(partition)
         at = max(low, start)
         if end is not None:
             high = min(high, end)
