@@ -23,6 +23,10 @@ from yarl import URL
 from streams.block_fetcher import fetch_blocks
 
 
+TAKEN_WITHIN_S = 2.0
+FETCH_WAIT_MS = 200
+
+
 class BlockScheduler(DefaultSchedulingStrategy):
     """Takes the partitions in turns: a long backlog in one does not hold up the others."""
 
@@ -61,7 +65,12 @@ class BlockThread(AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
         assert isinstance(self.consumer, BlockConsumer)
-        fetch_blocks(self._ensure_consumer()._fetcher, self.consumer.max_block_messages)
+        fetcher = self._ensure_consumer()._fetcher
+        fetch_blocks(fetcher, self.consumer.max_block_messages)
+        # aiokafka asks for the other partitions when some were fetched and not taken for 0.1 s; what comes in
+        # those then waits until that request is over: 1.5 s if the others are silent, as topics of requests are
+        fetcher._prefetch_backoff = TAKEN_WITHIN_S
+        fetcher._fetch_max_wait_ms = FETCH_WAIT_MS
 
 
 class BlockConsumer(Consumer):
