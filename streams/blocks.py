@@ -22,7 +22,6 @@ from yarl import URL
 
 from streams.block_fetcher import fetch_blocks
 
-
 TAKEN_WITHIN_S = 2.0
 FETCH_WAIT_MS = 200
 
@@ -67,8 +66,8 @@ class BlockThread(AIOKafkaConsumerThread):
         assert isinstance(self.consumer, BlockConsumer)
         fetcher = self._ensure_consumer()._fetcher
         fetch_blocks(fetcher, self.consumer.max_block_messages)
-        # aiokafka asks for the other partitions when some were fetched and not taken for 0.1 s; what comes in
-        # those then waits until that request is over: 1.5 s if the others are silent, as topics of requests are
+        # aiokafka asks for the others when some partitions were fetched and not taken for 0.1 s; what comes
+        # in those waits until that request is over: 1.5 s if the others are silent, as requests mostly are
         fetcher._prefetch_backoff = TAKEN_WITHIN_S
         fetcher._fetch_max_wait_ms = FETCH_WAIT_MS
 

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 MOST_UNDER_WAY = 64  # outcomes of a partition that are being sent
 SLICE_S = 0.004  # of packing; then the loop is free for others
-REST = 3.0  # times what a slice took: checkpoints leave three quarters of the time to others
+REST = 1.5  # times what a slice took, sealing included: checkpoints leave most of the time to others
 SILENCE_S = 1.0  # a fetch takes milliseconds; sought back in vain, it is merely done again
 LONG_SILENCE_S = 10.0
 

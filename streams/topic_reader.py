@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -15,7 +16,15 @@ from geo.errors import Unavailable
 
 ANSWER_WITHIN_S = 10.0
 _BATCH = 5_000
-_LEADERLESS = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+#: What is so for a moment only: a topic was just created, a broker just started or went away.
+_SOON_OVER = frozenset(
+    {
+        *(KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE),
+        *(KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE),
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +90,16 @@ class TopicReader:
             return self._bounds(TopicPartition(topic, partition))
 
     def _bounds(self, partition: TopicPartition) -> tuple[int, int]:
-        give_up = time.monotonic() + ANSWER_WITHIN_S
-        while True:
-            try:
-                low, high = self._consumer.get_watermark_offsets(partition, timeout=ANSWER_WITHIN_S)
-                return low, high
-            except KafkaException as error:
-                # a topic that was just created, or whose broker went away, has no leader for a moment
-                if error.args[0].code() not in _LEADERLESS or time.monotonic() > give_up:
-                    raise
-                time.sleep(0.1)
+        low, high = _patiently(
+            lambda: self._consumer.get_watermark_offsets(partition, timeout=ANSWER_WITHIN_S)
+        )
+        return low, high
 
     def committed(self, partition: int, topics: Iterable[str]) -> dict[str, int]:
         """What the group has committed in that partition of each topic, without those where it never did."""
         asked = [TopicPartition(topic, partition) for topic in topics]
         with self._errors("the committed offsets of " + ", ".join(topics)):
-            found = self._consumer.committed(asked, timeout=ANSWER_WITHIN_S)
+            found = _patiently(lambda: self._consumer.committed(asked, timeout=ANSWER_WITHIN_S))
         return {one.topic: one.offset for one in found if one.offset >= 0}
 
     @contextmanager
@@ -147,3 +150,14 @@ class TopicReader:
 def _bytes(value: bytes | str | None) -> bytes | None:
     """As it is: the client's annotations allow for deserializers that we do not use."""
     return value.encode() if isinstance(value, str) else value
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    give_up = time.monotonic() + ANSWER_WITHIN_S
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in _SOON_OVER or time.monotonic() > give_up:
+                raise
+            time.sleep(0.1)

@@ -63,6 +63,20 @@ def latency(
     measure("latency", as_json, graph_dir, lambda session: run_latency(job, session))
 
 
+@click.command("checkpoint")
+@on_services
+@click.option("--devices", type=int, default=100_000, show_default=True, help="Walkers who all move.")
+@click.option("--rounds", type=int, default=5, show_default=True, help="Checkpoints, one a second.")
+def checkpoint(
+    as_json: bool, partitions: int, graph_dir: str | None, seed: int, devices: int, rounds: int
+) -> None:
+    """What a checkpoint of many active walkers takes of a worker's event loop, and its longest piece."""
+    from bench.checkpoint import CheckpointJob, run_checkpoint
+
+    job = CheckpointJob(devices, rounds, partitions=partitions, seed=seed)
+    measure("checkpoint", as_json, graph_dir, lambda session: run_checkpoint(job, session))
+
+
 @click.command("recovery")
 @on_services
 @click.option("--devices", type=int, default=100_000, show_default=True, help="Walkers with state.")
@@ -102,4 +116,4 @@ def world_change(
     measure("world-change", as_json, graph_dir, lambda session: run_world_change(job, session))
 
 
-COMMANDS = (stream, pipeline, latency, recovery, world_change)
+COMMANDS = (stream, pipeline, latency, checkpoint, recovery, world_change)
