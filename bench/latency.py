@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.fixes import Walk
+from bench.latency_plot import Load
 from bench.pacing import Moment, Pacer, moment
 from bench.session import Session
 from bench.tracks import Tracks, walk_streets
@@ -49,6 +50,17 @@ class LatencyJob:
         return max(1, round(self.rate_per_s))
 
 
+def parse_rates(text: str) -> list[float]:
+    """Different rates from `A,B,...`; raises BadInput."""
+    try:
+        rates = [float(one) for one in text.split(",")]
+    except ValueError as error:
+        raise BadInput(f"the rates are {text!r}, they must be numbers with commas between") from error
+    if len(set(rates)) < len(rates):
+        raise BadInput(f"the rates are {text!r}, each may come once")
+    return rates
+
+
 def ways_back(tracks: Tracks) -> list[Wish]:
     """Each walker stands BACK_M along their track and asks for the way to where it began."""
     lat, lon, _ = tracks.at(np.minimum(tracks.length_m(), BACK_M))
@@ -76,8 +88,11 @@ def latencies_s(sent_at_s: Mapping[Moment, float], heard: list[Heard], since_s: 
     return np.array(found, np.float64)
 
 
-def run_latency(job: LatencyJob, session: Session) -> None:
-    """Run the load and report percentiles; raises Unavailable when it caused too few updates to judge."""
+def run_latency(job: LatencyJob, session: Session) -> Load:
+    """Run the load and report percentiles; returns what a plot needs of them.
+
+    Raises Unavailable when it caused too few updates to judge.
+    """
     scratch = session.scratch
     settings = worker_settings(scratch, session.graph_dir, job.partitions)
     ensure_topics(settings)
@@ -107,11 +122,13 @@ def run_latency(job: LatencyJob, session: Session) -> None:
         "partitions": job.partitions,
         "seed": job.seed,
     }
-    shares = (("p50", 50.0), ("p99", 99.0), ("max", 100.0))
+    p50_ms, p99_ms, max_ms = (float(np.percentile(found, share)) * 1000.0 for share in (50.0, 99.0, 100.0))
     session.report(
         [
-            (f"fix_to_update_{name}_ms", float(np.percentile(found, share)) * 1000.0, "ms")
-            for name, share in shares
+            ("fix_to_update_p50_ms", p50_ms, "ms"),
+            ("fix_to_update_p99_ms", p99_ms, "ms"),
+            ("fix_to_update_max_ms", max_ms, "ms"),
         ],
         about,
     )
+    return Load(pacer.rate_per_s, p50_ms, p99_ms)

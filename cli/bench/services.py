@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from cli.bench.options import on_services
 from cli.bench.session import measure
+
+if TYPE_CHECKING:
+    from bench.session import Session
 
 
 @click.command("stream")
@@ -52,15 +58,40 @@ def pipeline(
 @click.command("latency")
 @on_services
 @click.option("--rate", type=float, default=1_000.0, show_default=True, help="Fixes a second.")
+@click.option("--rates", metavar="A,B,...", help="Several rates, one after the other.")
 @click.option("--seconds", type=float, default=30.0, show_default=True, help="To be measured.")
+@click.option("--plot", metavar="FILE", help="Also draw latency against rate as SVG.")
 def latency(
-    as_json: bool, partitions: int, graph_dir: str | None, seed: int, rate: float, seconds: float
+    as_json: bool,
+    partitions: int,
+    graph_dir: str | None,
+    seed: int,
+    rate: float,
+    rates: str | None,
+    seconds: float,
+    plot: str | None,
 ) -> None:
-    """From producing a fix to having the route update that it caused, at a steady rate."""
-    from bench.latency import LatencyJob, run_latency
+    """From producing a fix to having the route update that it caused, at a steady rate.
 
-    job = LatencyJob(rate, seconds, partitions=partitions, seed=seed)
-    measure("latency", as_json, graph_dir, lambda session: run_latency(job, session))
+    \b
+    Examples:
+      flaneur bench latency --rate 20000 --json
+      flaneur bench latency --rates 1000,5000,20000 --plot docs/latency.svg
+    """
+    from bench.latency import LatencyJob, parse_rates, run_latency
+    from bench.latency_plot import Load, draw_latencies
+    from cli.whole_file import write_whole
+
+    loads: list[Load] = []
+    for one in [rate] if rates is None else parse_rates(rates):
+        job = LatencyJob(one, seconds, partitions=partitions, seed=seed)
+
+        def run(session: Session, job: LatencyJob = job) -> None:
+            loads.append(run_latency(job, session))
+
+        measure("latency", as_json, graph_dir, run)
+    if plot is not None:
+        write_whole(Path(plot), draw_latencies(loads))
 
 
 @click.command("checkpoint")
