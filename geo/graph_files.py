@@ -99,18 +99,9 @@ def read_graph(directory: Path, *, verify: bool = False) -> Graph:
     With `verify`, every file is read and compared with its checksum, and every invariant is checked.
     Raises BadGraph with what is wrong and where.
     """
-    meta = _read_json(directory / METADATA)
-    if not isinstance(meta, dict) or meta.get("version") != FORMAT_VERSION:
-        found = meta.get("version") if isinstance(meta, dict) else None
-        raise BadGraph(
-            f"the graph {directory} has format version {found!r}, this program reads {FORMAT_VERSION}; "
-            "import it again with `flaneur import-osm`"
-        )
-    files = meta.get("files")
-    if not isinstance(files, dict) or meta.get("checksum") != _checksum_of(files):
-        raise BadGraph(f"{directory / METADATA} was changed after the import; import the graph again")
+    meta = read_metadata(directory)
     if verify:
-        _verify_files(directory, files)
+        _verify_files(directory, meta["files"])
     arrays = {name: _read_array(directory / f"{name}.npy", dtype) for name, dtype in ARRAYS.items()}
     names = _read_json(directory / NAMES)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -124,6 +115,27 @@ def read_graph(directory: Path, *, verify: bool = False) -> Graph:
     vars(graph)["hierarchy"] = stored  # as if it had been built
     check_hierarchy(graph, stored, deep=verify)
     return graph
+
+
+def read_metadata(directory: Path) -> dict[str, Any]:
+    """What a graph says of itself; raises BadGraph where it is of another version or was changed."""
+    meta = _read_json(directory / METADATA)
+    if not isinstance(meta, dict) or meta.get("version") != FORMAT_VERSION:
+        found = meta.get("version") if isinstance(meta, dict) else None
+        raise BadGraph(
+            f"the graph {directory} has format version {found!r}, this program reads {FORMAT_VERSION}; "
+            "import it again with `flaneur import-osm`"
+        )
+    files = meta.get("files")
+    if not isinstance(files, dict) or meta.get("checksum") != _checksum_of(files):
+        raise BadGraph(f"{directory / METADATA} was changed after the import; import the graph again")
+    return meta
+
+
+def read_bounds(directory: Path) -> tuple[float, float, float, float]:
+    """South, west, north and east of a graph's nodes, degrees; raises BadGraph."""
+    lat, lon = (_read_array(directory / f"{name}.npy", "<f8") for name in ("node_lat", "node_lon"))
+    return float(lat.min()), float(lon.min()), float(lat.max()), float(lon.max())
 
 
 def _file_names() -> list[str]:
