@@ -13,7 +13,7 @@ from streams.checkpoints import read_checkpoint
 from streams.settings import Settings
 from streams.topics import DEVICE_TOPICS, GPS_FIXES, WALKERS_TABLE
 
-NO_GRAPH = 0  # routes are of no interest here, so no graph is needed
+NO_GRAPHS = ()  # routes are of no interest here, so no graph is needed
 
 
 def fixes_not_contained(settings: Settings) -> int:
@@ -51,7 +51,7 @@ def fixes_by_device(settings: Settings) -> dict[str, int]:
     """
     counts: dict[str, int] = {}
     for partition in range(settings.partitions):
-        state = WalkerState(settings.buckets, NO_GRAPH, DEVICE_TOPICS)
+        state = WalkerState(settings.buckets, NO_GRAPHS, DEVICE_TOPICS)
         found = read_checkpoint(settings, WALKERS_TABLE, partition)
         if (flaw := found.flaw()) is not None:
             raise BadInput(f"the checkpoint of {WALKERS_TABLE}/{partition} is not whole: {flaw}")

@@ -17,6 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from geo.errors import BadGraph
+from geo.geodesy import METRES_PER_DEG
 from geo.graph import F64, I32, Graph, open_graph
 from geo.graph_files import METADATA, read_bounds, read_metadata
 
@@ -72,15 +73,28 @@ class Cities:
         number = _number_at(self._boxes, lat, lon)
         return None if number < 0 else self._cities[number]
 
-    def follow(self, city: I32, slot: I32, lat: F64, lon: F64, may_move: NDArray[np.bool_]) -> I32:
-        """(n,) the number of each fix's city, -1 outside of all; `city` (slots,) is where each walker is.
+    def near(self, lat: float, lon: float, reach_m: float) -> list[City]:
+        """The cities that may have something within `reach_m` of a place."""
+        north = reach_m / METRES_PER_DEG
+        east = north / max(0.01, math.cos(math.radians(lat)))
+        return self.meeting(lat - north, lon - east, lat + north, lon + east)
 
-        slot, lat, lon: (n,) fixes in order of arrival. A walker stays in a city while they are in its box,
-        or outside of all; only fixes that `may_move` (n,) take them to another, and `city` is updated.
+    def meeting(self, south: float, west: float, north: float, east: float) -> list[City]:
+        """The cities whose boxes share something with a box; degrees."""
+        box = self._boxes
+        meets = (box[:, 0] <= north) & (box[:, 2] >= south) & (box[:, 1] <= east) & (box[:, 3] >= west)
+        return [self._cities[number] for number in np.flatnonzero(meets).tolist()]
+
+    def follow(
+        self, city: I32, slot: I32, lat: F64, lon: F64, in_order: NDArray[np.bool_], start: int, out: I32
+    ) -> int:
+        """Write the city of each fix from `start` on, up to one that takes a walker from a city to another.
+
+        city: (slots,) number of each walker's city, updated; -1 none yet. slot, lat, lon, in_order, out:
+        (n,), fixes in order of arrival. A walker is in their city until a fix in order lies in the box of
+        another one and not in theirs. Returns the index of the fix that is to take its walker there, or n.
         """
-        out = np.empty(len(slot), np.int32)
-        _follow(self._boxes, city, slot, lat, lon, may_move, out)
-        return out
+        return int(_follow(self._boxes, city, slot, lat, lon, in_order, start, out))
 
 
 def open_cities(directory: str | Path) -> Cities:
@@ -140,11 +154,14 @@ def _number_at(boxes, lat, lon):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _follow(boxes, city, slot, lat, lon, may_move, out):  # type: ignore[no-untyped-def]
-    for i in range(len(slot)):
+def _follow(boxes, city, slot, lat, lon, in_order, start, out):  # type: ignore[no-untyped-def]
+    for i in range(start, len(slot)):
         s = slot[i]
-        if may_move[i] and (city[s] < 0 or not _holds(boxes[city[s]], lat[i], lon[i])):
+        if in_order[i] and (city[s] < 0 or not _holds(boxes[city[s]], lat[i], lon[i])):
             found = _number_at(boxes, lat[i], lon[i])
             if found >= 0:
+                if city[s] >= 0:
+                    return i
                 city[s] = found
         out[i] = city[s]
+    return len(slot)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geo.cities import Cities
 from geo.errors import BadInput
 from geo.geodesy import METRES_PER_DEG, haversine_m, to_local
-from geo.graph import F64, I32, I64, Graph, edge_of_id
+from geo.graph import F64, I32, I64, Graph, edge_id, edge_of_id
 from geo.grid import GRID_DEG, nearest_edges
 
 LINE_REACH_M = 15.0
@@ -88,6 +89,24 @@ def edges_along(graph: Graph, line: Line) -> set[int]:
         for edge, step in zip(samples[near, 0].astype(int), samples[near, 5], strict=True):
             beside[edge] = beside.get(edge, 0.0) + step
     return {e for e, m in beside.items() if m >= min(_LEAST_ALONG_M, 0.5 * float(graph.length_m[e]))}
+
+
+def stretches_of(cities: Cities, geometry: Mapping[str, Any]) -> list[str]:
+    """The keys of the edges that a GeoJSON geometry touches, in all cities."""
+    lon, lat = np.array(list(positions(geometry["coordinates"])), np.float64).T
+    met = cities.meeting(lat.min(), lon.min(), lat.max(), lon.max())
+    found = [edge_id(city.graph, int(edge)) for city in met for edge in edges_of(city.graph, geometry)]
+    return list(dict.fromkeys(found))  # extracts may overlap
+
+
+def cells_near(cities: Cities, lat: float, lon: float, radius_m: float) -> dict[str, float]:
+    """The keys of the cells whose centre lies within `radius_m` of a point, and how far away that is in m."""
+    found: dict[str, float] = {}
+    for city in cities.near(lat, lon, radius_m):
+        cells, distances_m = cells_within(city.graph, lat, lon, radius_m)
+        names = [cell_key(int(h3)) for h3 in city.graph.cell_h3[cells]]
+        found.update(zip(names, distances_m.tolist(), strict=True))
+    return found
 
 
 def cells_within(graph: Graph, lat: float, lon: float, radius_m: float) -> tuple[I32, F64]:

@@ -9,6 +9,8 @@ opening hours.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -58,6 +60,10 @@ class ConditionTable:
                 self._cell_expires[self._cells[key]] = 0.0
             self._edges.pop(key, None)
             self._crowded.pop(key, None)
+
+    def conditions(self) -> Collection[EdgeCondition]:
+        """The latest of every key."""
+        return self._conditions.values()
 
     def get(self, key: str, now_ts: float) -> EdgeCondition | None:
         """The condition of a key that is still good at `now_ts`."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from geo.errors import BadInput
+from geo.errors import BadRecord
 
 PANE_S = 300.0
 WINDOW_PANES = 4  # the current pane and the three before it: fifteen to twenty minutes
@@ -320,13 +320,13 @@ def packed_bytes(*parts: Any) -> bytes:
 
 
 def unpacked(key: str, state: bytes) -> list[Any]:
-    """The parts of a packed state; raises BadInput for bytes that are none."""
+    """The parts of a packed state; raises BadRecord for bytes that are none."""
     try:
         parts = orjson.loads(state)
     except orjson.JSONDecodeError as error:
-        raise BadInput(f"the saved condition of {key} cannot be read: {error}") from error
+        raise BadRecord("bad_checkpoint", f"the saved condition of {key}: {error}") from error
     if not isinstance(parts, list):
-        raise BadInput(f"the saved condition of {key} cannot be read: it is not a list")
+        raise BadRecord("bad_checkpoint", f"the saved condition of {key}: it is not a list")
     return parts
 
 

@@ -1,4 +1,4 @@
-"""The conditions of one city: reports in, and what changed for which edge or cell out.
+"""The conditions of all cities: reports in, and what changed for which edge or cell out.
 
 Pure: time comes with the reports and with `changed(now_ts)`. The state is kept key by key (edges, cells, and
 places that report weather) so that only what changed needs to be saved; it packs to the same bytes for the
@@ -19,15 +19,14 @@ from typing import Any
 
 import orjson
 
+from geo.cities import Cities
 from geo.errors import BadRecord
-from geo.graph import F64, I32, Graph, edge_id
 from models.condition_places import (
     AIR_REACH_M,
     WEATHER_REACH_M,
-    cell_key,
-    cells_within,
-    edges_of,
+    cells_near,
     middle,
+    stretches_of,
 )
 from models.condition_table import ConditionTable, darkness, solar_elevation_deg
 from models.condition_windows import (
@@ -68,10 +67,10 @@ _SAMPLES_AT_ONCE = 500
 
 
 class Conditions:
-    """All windows of one graph; not shared between threads."""
+    """All windows of a deployment's cities; not shared between threads."""
 
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
+    def __init__(self, cities: Cities) -> None:
+        self._cities = cities
         self._edges: dict[str, EdgeWindow] = {}
         self._air: dict[str, CellAir] = {}
         self._weather: dict[str, PlaceWeather] = {}
@@ -85,7 +84,7 @@ class Conditions:
         self._samples: list[str] = []  # edges whose value in this slot is still to be looked at
         self._weather_step = -1.0
         self._weather_news = False
-        self._reach: dict[str, tuple[I32, F64]] = {}  # weather place → cells within reach, distances
+        self._reach: dict[str, dict[str, float]] = {}  # weather place → cells within reach, distances
         self._groups: list[tuple[tuple[str, ...], list[str]]] | None = None
         self._touched: OrderedDict[bytes, list[str]] = OrderedDict()
 
@@ -105,7 +104,7 @@ class Conditions:
         start = report.ts if report.valid_from is None else report.valid_from
         end = start + 3_600.0 if report.valid_to is None else report.valid_to
         key = f"{_PLACE}{report.source}|{report.lat:.5f},{report.lon:.5f}"
-        if end <= start or not len(self._cells_in_reach(key)[0]):
+        if end <= start or not self._cells_in_reach(key):
             return
         values = tuple(getattr(report, name) for name in WEATHER_FIELDS)
         if key not in self._weather:
@@ -148,10 +147,8 @@ class Conditions:
             return
         lat, lon = middle(report.geometry)
         until = report.ts + AIR_TTL_S if report.valid_to is None else report.valid_to
-        cells, distances = cells_within(self._graph, lat, lon, AIR_REACH_M)
-        for cell, distance in zip(cells, distances, strict=True):
-            key = cell_key(int(self._graph.cell_h3[cell]))
-            air = Air(report.ts, report.aqi, until, round(float(distance), 1))
+        for key, distance_m in cells_near(self._cities, lat, lon, AIR_REACH_M).items():
+            air = Air(report.ts, report.aqi, until, round(distance_m, 1))
             if self._air.setdefault(key, CellAir()).add(report.source, air):
                 self._note(key, offset)
                 self._pending.add(key)
@@ -300,24 +297,23 @@ class Conditions:
 
     # weather by cell
 
-    def _cells_in_reach(self, place: str) -> tuple[I32, F64]:
+    def _cells_in_reach(self, place: str) -> dict[str, float]:
         if place not in self._reach:
             lat, lon = (float(x) for x in place.rpartition("|")[2].split(","))
-            self._reach[place] = cells_within(self._graph, lat, lon, WEATHER_REACH_M)
+            self._reach[place] = cells_near(self._cities, lat, lon, WEATHER_REACH_M)
         return self._reach[place]
 
     def _cell_groups(self) -> list[tuple[tuple[str, ...], list[str]]]:
         """Cells that see the same places in the same order of distance: their weather is the same."""
         if self._groups is None:
-            near: dict[int, list[tuple[float, str]]] = {}
+            near: dict[str, list[tuple[float, str]]] = {}
             for place in sorted(self._weather):
-                cells, distances = self._cells_in_reach(place)
-                for cell, distance in zip(cells.tolist(), distances.tolist(), strict=True):
-                    near.setdefault(cell, []).append((distance, place))
+                for cell, distance_m in self._cells_in_reach(place).items():
+                    near.setdefault(cell, []).append((distance_m, place))
             groups: dict[tuple[str, ...], list[str]] = {}
             for cell, places in near.items():
                 order = tuple(place for _, place in sorted(places))
-                groups.setdefault(order, []).append(cell_key(int(self._graph.cell_h3[cell])))
+                groups.setdefault(order, []).append(cell)
             self._groups = sorted(groups.items())
         return self._groups
 
@@ -336,7 +332,7 @@ class Conditions:
         if packed in self._touched:
             self._touched.move_to_end(packed)
             return self._touched[packed]
-        keys = [edge_id(self._graph, int(edge)) for edge in edges_of(self._graph, geometry)]
+        keys = stretches_of(self._cities, geometry)
         self._touched[packed] = keys
         if len(self._touched) > _CACHED_GEOMETRIES:
             self._touched.popitem(last=False)

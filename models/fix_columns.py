@@ -49,6 +49,19 @@ class FixColumns:
     def __len__(self) -> int:
         return len(self.ts)
 
+    def rows(self, keep: I64 | npt.NDArray[np.bool_]) -> FixColumns:
+        """Some of the fixes: by index, or where true."""
+        return FixColumns(
+            BytesColumn(self.names.data, self.names.span[keep]),
+            self.message_index[keep],
+            self.ts[keep],
+            self.lat[keep],
+            self.lon[keep],
+            self.accuracy_m[keep],
+            self.speed_mps[keep],
+            self.bearing_deg[keep],
+        )
+
 
 def parse_fixes(messages: BytesColumn) -> tuple[FixColumns, list[BadValue]]:
     """Columns of all good fixes in the messages, and what was refused; None (a tombstone) is skipped.

@@ -9,6 +9,7 @@ sent (so that none is lost between deciding and sending).
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +26,11 @@ from models.features import WALKER_WINDOWS
 from models.trip import ACTIVE, TRIP_STATE, Routes
 
 _MAGIC = b"FLW2"
-_HEADER = np.dtype([("magic", "S4"), ("schema", "<u4"), ("graph", "<u4"), ("walkers", "<u4")])
+_HEADER = np.dtype([("magic", "S4"), ("schema", "<u4"), ("walkers", "<u4")])
 FIXES = 0  # the fixes' topic comes first
 _STORED = ("windows", "matches", "trips", "passages")  # what is packed of each walker, beside the route
 _COLUMNS = (
-    *(*_STORED, "contained", "bucket", "moved", "next_fix", "decision", "decided_at"),
+    *(*_STORED, "city", "contained", "bucket", "moved", "next_fix", "decision", "decided_at"),
     *("_route_first", "_route_size"),
 )
 _ROWS = (MATCH_STATE, TRIP_STATE, PASSAGE_STATE, PASSAGE)
@@ -79,6 +80,13 @@ class FinishedPassages:
             self.room(len(some))[:] = some
             self.keep(len(some))
 
+    def forget(self, slot: int) -> None:
+        """Drop those of one walker."""
+        rows = self._rows[: self._used]
+        kept = rows[rows["slot"] != slot]
+        self._rows[: len(kept)] = kept
+        self._used = len(kept)
+
     def drop(self, n: int) -> None:
         """The first n were sent."""
         self._rows[: self._used - n] = self._rows[n : self._used].copy()
@@ -89,10 +97,11 @@ class WalkerState:
     """Growable columns of walkers, their routes, and the buckets they belong to."""
 
     def __init__(
-        self, buckets: int, graph_checksum: int, topics: tuple[str, ...], capacity: int = 1024
+        self, buckets: int, graphs: Sequence[int], topics: tuple[str, ...], capacity: int = 1024
     ) -> None:
+        """graphs: the checksum of each city's graph; what belongs to another one is not taken in."""
         self.bucket_count = buckets
-        self.graph_checksum = graph_checksum
+        self._graphs = np.array([*graphs, 0], "<u4")  # the last one is that of no city (-1)
         self.topics = topics
         self._slots = DeviceTable(capacity)
         self.devices: list[bytes] = []
@@ -101,6 +110,7 @@ class WalkerState:
         self.trips = np.zeros(capacity, TRIP_STATE)
         self.passages = np.zeros(capacity, PASSAGE_STATE)
         self.finished = FinishedPassages()
+        self.city = np.full(capacity, -1, np.int32)  # number of the one that the walker is in, -1 none yet
         #: by topic: the next offset that is not contained, as it was when the walker was loaded
         self.contained = np.zeros((capacity, len(topics)), np.int64)
         self.bucket = np.zeros(capacity, np.int32)
@@ -152,6 +162,7 @@ class WalkerState:
             new = np.zeros((capacity, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
+        self.city[len(self.devices) :] = -1
 
     # ---- routes
 
@@ -206,12 +217,13 @@ class WalkerState:
         start_m = np.empty(len(edges), np.float64)
         _gather_routes(self.routes(), slots, edges, start_m)
         header = np.zeros(1, _HEADER)
-        header[0] = (_MAGIC, SCHEMA, self.graph_checksum, len(slots))
+        header[0] = (_MAGIC, SCHEMA, len(slots))
         parts: list[Any] = [
             header,
             np.maximum(contained, self.contained[slots]),
             np.array([len(device) for device in devices], np.uint16),
             *devices,
+            self._graphs[self.city[slots]],
             *(np.take(getattr(self, name), slots) for name in _STORED),
             *self._pack_finished(slots),
             *(sizes, edges, start_m),
@@ -245,6 +257,8 @@ class WalkerState:
         devices = [bytes(read.take(int(length))) for length in lengths]
         slots = self.slots(BytesColumn.of(devices))
         self.contained[slots] = contained
+        city = self._numbers(read.array("<u4", n))
+        self.city[slots] = city
         columns = {column: read.array(getattr(self, column).dtype, n) for column in _STORED}
         finished = read.array(PASSAGE, int(read.array("<u4", 1)[0])).copy()
         sizes = read.array("<i4", n)
@@ -252,18 +266,18 @@ class WalkerState:
         edges = read.array("<i4", total)
         starts = read.array("<f8", total)
         self.windows[slots] = columns.pop("windows")
-        dropped = 0
-        if int(header["graph"]) == self.graph_checksum:
-            for column, rows in columns.items():
-                getattr(self, column)[slots] = rows
-            finished["slot"] = slots[finished["slot"]]
-            self.finished.replace(slots, finished)
-            at = 0
-            for s, size in zip(slots.tolist(), sizes.tolist(), strict=True):
+        here = city >= 0
+        for column, rows in columns.items():
+            getattr(self, column)[slots[here]] = rows[here]
+        finished = finished[here[finished["slot"]]]
+        finished["slot"] = slots[finished["slot"]]
+        self.finished.replace(slots, finished)
+        at = 0
+        for s, size, known in zip(slots.tolist(), sizes.tolist(), here.tolist(), strict=True):
+            if known:
                 self.set_route(s, edges[at : at + size], starts[at : at + size])
-                at += size
-        else:
-            dropped = int(np.count_nonzero(sizes))
+            at += size
+        dropped = int(np.count_nonzero(sizes[~here]))
         updates = []
         for _ in range(int(read.array("<u4", 1)[0])):
             device_len, update_len = read.array("<u4", 2).tolist()
@@ -271,9 +285,30 @@ class WalkerState:
             updates.append((device, bytes(read.take(update_len))))
         return PackedWalkers(slots, updates, dropped)
 
-    def active_slots(self) -> NDArray[np.int64]:
-        """Slots of the walkers who have a trip, ascending."""
-        return np.flatnonzero(self.trips["status"][: len(self.devices)] == ACTIVE)
+    def _numbers(self, graphs: NDArray[np.uint32]) -> NDArray[np.int32]:
+        """The numbers of the cities whose graphs have these checksums, -1 where none has."""
+        numbers = np.full(len(graphs), -1, np.int32)
+        for number, checksum in enumerate(self._graphs[:-1]):
+            numbers[graphs == checksum] = number
+        return numbers
+
+    # ---- cities and trips
+
+    def enter(self, slot: int, city: int) -> None:
+        """Put a walker into another city: what is known of the streets they were on is forgotten."""
+        self.city[slot] = city
+        self.matches[slot] = np.zeros((), MATCH_STATE)
+        self.passages[slot] = np.zeros((), PASSAGE_STATE)
+        self.finished.forget(slot)
+
+    def active_count(self) -> int:
+        """How many walkers have a trip."""
+        return int(np.count_nonzero(self.trips["status"][: len(self.devices)] == ACTIVE))
+
+    def active_slots(self, city: int) -> NDArray[np.int64]:
+        """Slots of the walkers who have a trip in a city, ascending."""
+        n = len(self.devices)
+        return np.flatnonzero((self.trips["status"][:n] == ACTIVE) & (self.city[:n] == city))
 
 
 @njit(cache=True)

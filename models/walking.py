@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 
 from geo.errors import BadInput, NoCandidate, NoRoute
 from geo.graph import F32, F64, I32, I64, U8
-from geo.matching import Matches, MatchFixes, empty_matches, match_arrays, match_fixes
-from geo.network import Network
-from geo.passages import SettledFixes, edge_ends, fold_passages
+from geo.matching import Matches, MatchFixes, empty_matches, match_fixes
+from geo.network import CityNetworks, Network
+from geo.passages import SettledFixes, fold_passages
 from geo.window_layout import values_of
 from geo.windows import IN_ORDER, classify_events, fold_events, read_features
 from models import trip as trips
 from models.bytes_column import BytesColumn
+from models.city_walk import CityWalk
 from models.features import WALKER_WINDOWS
 from models.fix_columns import FixColumns, parse_fixes
 from models.live_route import ahead_of
 from models.records import Rating, RouteRequest
-from models.rerouting import Rerouting
 from models.step import Step, count_fixes, count_matches, problem_of, reason_of
-from models.trip import MatchedFixes, Policy, advance_fixes, route_geometry
+from models.trip import MatchedFixes, Policy, advance_fixes
 from models.walker_state import FIXES, WalkerState
 from models.world_change import costs_ahead
 
@@ -34,12 +34,12 @@ VERSIONS_PER_OFFSET = 64
 
 
 class Walking:
-    """The walkers of one partition, on one network at a time."""
+    """The walkers of one partition, each on the network of their city."""
 
     def __init__(
         self,
         partition: int,
-        network: Network,
+        networks: CityNetworks,
         state: WalkerState,
         policy: Policy | None = None,
         *,
@@ -49,20 +49,29 @@ class Walking:
         self.policy = policy or Policy()
         self.ingest_only = ingest_only
         self.dirty: NDArray[np.bool_] = np.zeros(state.bucket_count, np.bool_)
-        self._rerouting = Rerouting(partition, network, state, self.policy)
-        self._arrays = match_arrays(network.graph)
-        self._ends = edge_ends(network.graph)
-        self._geometry = route_geometry(network.graph)
+        self._partition = partition
+        self._networks = networks
+        self._walks: dict[int, CityWalk] = {}
 
-    @property
-    def network(self) -> Network:
-        """The network that routes are planned on now."""
-        return self._rerouting.network
+    def walk_in(self, city: int) -> CityWalk:
+        """Walking in a city, by its number."""
+        walk = self._walks.get(city)
+        if walk is None:
+            network = self._networks.of(city)
+            walk = self._walks[city] = CityWalk(self._partition, network, self.state, self.policy)
+        return walk
+
+    def open_cities(self) -> None:
+        """Be ready where somebody has a trip, after their state was loaded."""
+        n = len(self.state)
+        active = self.state.trips["status"][:n] == trips.ACTIVE
+        for city in np.unique(self.state.city[:n][active]).tolist():
+            self.walk_in(city)
 
     @property
     def settled_nodes(self) -> int:
         """Nodes that all searches so far have settled."""
-        return self._rerouting.space.settled_total
+        return sum(walk.rerouting.space.settled_total for walk in self._walks.values())
 
     # ---- fixes
 
@@ -79,7 +88,7 @@ class Walking:
         offset = offsets[columns.message_index]
         fresh = offset >= self.state.contained[slot, FIXES]
         if not fresh.all():
-            columns = _rows(columns, fresh)
+            columns = columns.rows(fresh)
             slot, offset = slot[fresh], offset[fresh]
         started = step.lap("parse", started)
         if len(slot) == 0:
@@ -90,27 +99,66 @@ class Walking:
             self._fold(columns, slot, kind, np.zeros(len(slot), np.uint8))
             step.lap("windows", started)
         else:
-            matched = empty_matches(len(slot))
-            accuracy = columns.accuracy_m.astype(np.float32)
-            fixes = MatchFixes(slot, kind, columns.ts, columns.lat, columns.lon, accuracy)
-            match_fixes(self._arrays, self.state.matches, fixes, matched)
-            started = step.lap("match", started)
-            self._fold(columns, slot, kind, matched.off_network)
-            started = step.lap("windows", started)
-            settled = SettledFixes(
-                slot, columns.lat, columns.lon, matched.settled_edge, matched.settled_fraction,
-                matched.settled_ts,
-            )  # fmt: skip
-            finished = self.state.finished
-            room = finished.room(len(slot))
-            finished.keep(fold_passages(self._ends, self.state.passages, settled, room))
-            started = step.lap("passages", started)
-            self._advance(step, columns, slot, offset, kind, matched)
-            count_matches(step.counts, kind, matched)
+            self._walk(step, columns, slot, offset, kind)
         self.dirty[self.state.bucket[slot]] = True
         self.state.moved[slot] = True
         count_fixes(step.counts, kind, columns.ts)
         return step
+
+    def _walk(self, step: Step, columns: FixColumns, slot: I32, offset: I64, kind: U8) -> None:
+        """Match fixes, fold them and follow trips: city by city, up to a fix that leads to another one."""
+        state, cities = self.state, self._networks.cities
+        city, in_order = np.empty(len(slot), np.int32), kind == IN_ORDER
+        start = 0
+        while start < len(slot):
+            end = cities.follow(state.city, slot, columns.lat, columns.lon, in_order, start, city)
+            for number in np.unique(city[start:end]).tolist():
+                rows = start + np.flatnonzero(city[start:end] == number)
+                if len(rows) == len(slot):
+                    self._walk_in(number, step, columns, slot, offset, kind)
+                elif len(rows):
+                    part = columns.rows(rows)
+                    self._walk_in(number, step, part, slot[rows], offset[rows], kind[rows])
+            start = end
+            if end < len(slot):
+                self._leave(step, int(slot[end]), float(columns.ts[end]), int(offset[end]))
+                there = cities.at(float(columns.lat[end]), float(columns.lon[end]))
+                assert there is not None
+                state.enter(int(slot[end]), there.number)
+
+    def _leave(self, step: Step, s: int, ts: float, offset: int) -> None:
+        """A trip ends where its city does."""
+        if self.state.trips["status"][s] == trips.ACTIVE:
+            step.decided(trips.REASONS[trips.END])
+            version = (offset + 1) * VERSIONS_PER_OFFSET
+            rerouting = self.walk_in(int(self.state.city[s])).rerouting
+            rerouting.finish(step, s, trips.STOPPED, trips.END, ts, version)
+
+    def _walk_in(self, city: int, step: Step, columns: FixColumns, slot: I32, offset: I64, kind: U8) -> None:
+        """Fixes of walkers who are all in one city, or (-1) in none: of those only windows are kept."""
+        started = time.perf_counter()
+        if city < 0:
+            self._fold(columns, slot, kind, np.ones(len(slot), np.uint8))
+            step.lap("windows", started)
+            return
+        walk = self.walk_in(city)
+        matched = empty_matches(len(slot))
+        accuracy = columns.accuracy_m.astype(np.float32)
+        fixes = MatchFixes(slot, kind, columns.ts, columns.lat, columns.lon, accuracy)
+        match_fixes(walk.match_arrays, self.state.matches, fixes, matched)
+        started = step.lap("match", started)
+        self._fold(columns, slot, kind, matched.off_network)
+        started = step.lap("windows", started)
+        settled = SettledFixes(
+            slot, columns.lat, columns.lon, matched.settled_edge, matched.settled_fraction,
+            matched.settled_ts,
+        )  # fmt: skip
+        finished = self.state.finished
+        room = finished.room(len(slot))
+        finished.keep(fold_passages(walk.edge_ends, self.state.passages, settled, room))
+        step.lap("passages", started)
+        self._advance(walk, step, columns, slot, offset, kind, matched)
+        count_matches(step.counts, kind, matched)
 
     def _fold(self, columns: FixColumns, slot: I32, kind: U8, off_network: U8) -> None:
         values = values_of(
@@ -130,6 +178,7 @@ class Walking:
 
     def _advance(
         self,
+        walk: CityWalk,
         step: Step,
         columns: FixColumns,
         slot: I32,
@@ -149,7 +198,7 @@ class Walking:
             advance_fixes(
                 state.trips,
                 state.routes(),
-                self._geometry,
+                walk.route_geometry,
                 fixes,
                 self.policy,
                 state.next_fix,
@@ -164,16 +213,16 @@ class Walking:
             for s in stopped[np.argsort(state.decided_at[stopped], kind="stable")].tolist():
                 i = int(state.decided_at[s])
                 version = (int(offset[i]) + 1) * VERSIONS_PER_OFFSET
-                self._decide(step, s, int(state.decision[s]), float(columns.ts[i]), version)
+                self._decide(walk, step, s, int(state.decision[s]), float(columns.ts[i]), version)
             state.decision[stopped] = trips.NONE
             step.lap("search", started)
 
-    def _decide(self, step: Step, s: int, decision: int, ts: float, version: int) -> None:
+    def _decide(self, walk: CityWalk, step: Step, s: int, decision: int, ts: float, version: int) -> None:
         step.decided(trips.REASONS[decision])
         if decision == trips.ARRIVE:
-            self._rerouting.finish(step, s, trips.ARRIVED, decision, ts, version)
+            walk.rerouting.finish(step, s, trips.ARRIVED, decision, ts, version)
         else:
-            self._rerouting.replan(step, s, decision, ts, version)
+            walk.rerouting.replan(step, s, decision, ts, version)
 
     # ---- requests and ratings
 
@@ -187,14 +236,26 @@ class Walking:
         self.dirty[self.state.bucket[s]] = True
         if request.kind == "stop":
             if self.state.trips["status"][s] == trips.ACTIVE:
-                self._rerouting.finish(step, s, trips.STOPPED, trips.END, request.ts, 0)
+                rerouting = self.walk_in(int(self.state.city[s])).rerouting
+                rerouting.finish(step, s, trips.STOPPED, trips.END, request.ts, 0)
             return step
         try:
-            self._rerouting.start(step, s, request, offset)
+            self._start(step, s, request, offset)
         except (BadInput, NoCandidate, NoRoute) as error:
             step.problem(message_index, reason_of(error), str(error))
             step.failed_with(error)
         return step
+
+    def _start(self, step: Step, s: int, request: RouteRequest, offset: int) -> None:
+        """Begin a trip in the city of its start."""
+        assert request.lat is not None  # what decode has checked
+        assert request.lon is not None
+        city = self._networks.cities.at(request.lat, request.lon)
+        if city is None:
+            raise NoCandidate(f"{request.lat:.5f}, {request.lon:.5f} is in no city that is known here")
+        self.walk_in(city.number).rerouting.start(step, s, request, offset)
+        if self.state.city[s] != city.number:
+            self.state.enter(s, city.number)
 
     def take_rating(self, device: bytes, rating: Rating) -> Step:
         """A dislike of the route under way gets another one."""
@@ -202,26 +263,32 @@ class Walking:
         s = self.state.find(device)
         if s is None or self.state.trips["status"][s] != trips.ACTIVE:
             return step
-        current = self._rerouting.trip_id(s)
+        rerouting = self.walk_in(int(self.state.city[s])).rerouting
+        current = rerouting.trip_id(s)
         if rating.proposal != current and not rating.proposal.startswith(current + ":"):
             return step
         if rating.verdict == "dislike" or (isinstance(rating.verdict, int) and rating.verdict <= 2):
             self.dirty[self.state.bucket[s]] = True
             step.decided("disliked")
-            self._rerouting.replan(step, s, trips.DISLIKED, rating.ts, 0)
+            rerouting.replan(step, s, trips.DISLIKED, rating.ts, 0)
         return step
 
     # ---- the world
 
-    def change_world(self, network: Network) -> Step:
-        """Take a new network of the same graph; reroute the walkers whose way ahead it makes worse.
+    def change_world(self, city: int, network: Network) -> Step:
+        """Take a new network of a city; reroute the walkers there whose way ahead it makes worse.
 
         All live routes are scored on both networks in one call each; only those that got worse are searched
         for, and only a clearly better way is sent (`Policy.gain_margin`, `again_margin`).
         """
         step = Step()
-        before, self._rerouting.network = self.network, network
-        slots = self.state.active_slots()
+        if city not in self._walks:
+            return step
+        rerouting = self._walks[city].rerouting
+        before, rerouting.network = rerouting.network, network
+        if before is network:
+            return step
+        slots = self.state.active_slots(city)
         if len(slots) == 0:
             return step
         started = time.perf_counter()
@@ -231,20 +298,7 @@ class Walking:
         started = step.lap("rescore", started)
         for k in np.flatnonzero(now > was * (1.0 + self.policy.worse_share)).tolist():
             s = int(slots[k])
-            if self._rerouting.reroute(step, s, ahead[k], float(now[k])):
+            if rerouting.reroute(step, s, ahead[k], float(now[k])):
                 self.dirty[self.state.bucket[s]] = True
         step.lap("search", started)
         return step
-
-
-def _rows(columns: FixColumns, keep: NDArray[np.bool_]) -> FixColumns:
-    return FixColumns(
-        BytesColumn(columns.names.data, columns.names.span[keep]),
-        columns.message_index[keep],
-        columns.ts[keep],
-        columns.lat[keep],
-        columns.lon[keep],
-        columns.accuracy_m[keep],
-        columns.speed_mps[keep],
-        columns.bearing_deg[keep],
-    )

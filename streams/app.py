@@ -79,35 +79,35 @@ topic = {
     for name in DEVICE_TOPICS + REPORT_TOPICS + CELL_TOPICS
 }
 
-network = NetworkService(settings)
+networks = NetworkService(settings)
 walkers = Shards(
     app, settings, CheckpointTable(app, settings, WALKERS_TABLE, DEVICE_TOPICS), DEVICE_TOPICS,
-    lambda partition: WalkerShard(partition, settings, network.current), network.ready,
+    lambda partition: WalkerShard(partition, settings, networks), networks.ready,
     frozenset({ROUTE_REQUESTS, RATINGS}),
 )  # fmt: skip
 conditions = Shards(
     app, settings, CheckpointTable(app, settings, CONDITIONS_TABLE, REPORT_TOPICS), REPORT_TOPICS,
-    lambda partition: ConditionShard(network.current.graph), network.ready,
+    lambda partition: ConditionShard(networks.cities), networks.ready,
 )  # fmt: skip
 crowd = Shards(  # what is lost of it is a quarter of an hour's: no reason to stand still
     app, replace(settings, accept_loss=True), CheckpointTable(app, settings, CROWD_TABLE, CELL_TOPICS),
-    CELL_TOPICS, lambda partition: CrowdShard(), network.ready,
+    CELL_TOPICS, lambda partition: CrowdShard(), networks.ready,
 )  # fmt: skip
 ALL_SHARDS = (walkers, conditions, crowd)
 online_store = OnlineStore(settings.redis_url)
 watchdog = Watchdog(settings.watchdog_s)
 
 
-async def _tell_walkers(new: Network) -> None:
-    """Everybody whose way ahead got worse gets another one."""
+async def _tell_walkers(city: int, new: Network) -> None:
+    """Everybody in a city whose way ahead got worse gets another one."""
     for partition, owned in list(walkers.owned.items()):
         async with owned.lock:
             assert isinstance(owned.shard, WalkerShard)
-            if walkers.owned.get(partition) is owned and owned.shard.network is not new:
-                await walkers.emit(owned, partition, owned.shard.change_world(new))
+            if walkers.owned.get(partition) is owned:
+                await walkers.emit(owned, partition, owned.shard.change_world(city, new))
 
 
-network.listen(_tell_walkers)
+networks.listen(_tell_walkers)
 
 
 _paused_at: float | None = None  # when partitions were last taken away, until they are open again
@@ -143,7 +143,8 @@ async def _open_assigned(shards: Shards) -> None:
         metrics.REBALANCE_PAUSE_SECONDS.observe(time.monotonic() - _paused_at)
         _paused_at = None
     # those that stay through a rebalance have not heard of news meanwhile
-    await _tell_walkers(network.current)
+    for city, network in networks.open().items():
+        await _tell_walkers(city, network)
 
 
 _tasks: set[asyncio.Future[None]] = set()
@@ -168,7 +169,7 @@ async def _guarded(work: Any) -> None:
 
 @app.task
 async def _follow_conditions() -> None:
-    await _guarded(network.follow())
+    await _guarded(networks.follow())
 
 
 @app.task
@@ -247,7 +248,7 @@ async def _report() -> None:
             owned.shard.walking for owned in walkers.owned.values() if isinstance(owned.shard, WalkerShard)
         ]
         metrics.WALKERS.set(sum(len(walking.state) for walking in held))
-        metrics.ACTIVE_TRIPS.set(sum(len(walking.state.active_slots()) for walking in held))
+        metrics.ACTIVE_TRIPS.set(sum(walking.state.active_count() for walking in held))
         await asyncio.sleep(0.25)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from geo.cities import Cities
 from geo.errors import BadRecord
-from geo.graph import Graph
 from models.conditions import Conditions
 from models.records import EdgeCondition, TrafficReport, WeatherReport, decode, encode
 from streams import metrics
@@ -20,8 +20,8 @@ from streams.topics import EDGE_CONDITIONS, TRAFFIC_REPORTS
 class ConditionShard:
     """Implements `streams.shards.Shard` for the report topics; a bucket is one cell, edge or place."""
 
-    def __init__(self, graph: Graph) -> None:
-        self._conditions = Conditions(graph)
+    def __init__(self, cities: Cities) -> None:
+        self._conditions = Conditions(cities)
         self._clock = EventClock()
         self._recovered: list[Outgoing] = []
         self._unsent: dict[str, bytes] = {}

@@ -14,6 +14,7 @@ import numpy as np
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import haversine_m
 from geo.graph import Graph
+from geo.network import OnlyNetwork
 from geo.polyline import decode6
 from geo.routing.costs import static_costs
 from geo.routing.metric import make_metric
@@ -81,8 +82,9 @@ class Crowd:
     ) -> None:
         self._graph, self._networks, self._closures = graph, networks, closures
         self._error, self._pace, self._start_ts = error, pace, start_ts
-        state = WalkerState(1, 0, DEVICE_TOPICS)
-        self._engine = Walking(0, networks.at(start_ts), state)
+        self._network = networks.at(start_ts)
+        state = WalkerState(1, (0,), DEVICE_TOPICS)
+        self._engine = Walking(0, OnlyNetwork(self._network), state)
         self._metric = make_metric(graph, static_costs(graph), {})
         self._space = SearchSpace(graph)
         self._walkers: dict[str, _Walker] = {}
@@ -111,8 +113,9 @@ class Crowd:
 
     def _look_at_world(self, now: float) -> None:
         network = self._networks.at(max(self._start_ts, now - NEWS_S))
-        if network is not self._engine.network:
-            self._tell(self._engine.change_world(network).updates, now)
+        if network is not self._network:
+            self._network = network
+            self._tell(self._engine.change_world(0, network).updates, now)
 
     def _step(self, now: float) -> None:
         block: list[Timed] = []

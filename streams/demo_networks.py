@@ -6,6 +6,7 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable
 
+from geo.cities import one_city
 from geo.graph import Graph
 from geo.network import Network
 from geo.routing.costs import changed_edges, static_costs
@@ -20,7 +21,7 @@ class Networks:
 
     def __init__(self, graph: Graph, records: Iterable[Timed]) -> None:
         self._graph = graph
-        self._conditions = Conditions(graph)
+        self._conditions = Conditions(one_city(graph))
         self._table = ConditionTable()
         self._current = Network(graph, static_costs(graph))
         self._offsets: Counter[str] = Counter()

@@ -54,6 +54,7 @@ FORECAST_ERROR = Gauge(
     "flaneur_forecast_error", "Mean absolute error of the forecasts so far, in the unit of what is foreseen",
     ["of", "ahead"],
 )  # fmt: skip
+CITIES_OPEN = Gauge("flaneur_cities_open", "Cities whose graphs are open, because somebody walks there")
 CONDITIONS_VERSION = Gauge("flaneur_conditions_version", "Version of the costs in use")
 CONDITIONS_TS = Gauge("flaneur_conditions_timestamp_seconds", "Event time of the newest condition in use")
 CONDITIONS_SENT = Counter("flaneur_edge_conditions", "Edge conditions sent", ["kind"])

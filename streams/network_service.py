@@ -1,7 +1,8 @@
-"""The network every planner of this process uses: the graph, with costs rebuilt as edge-conditions change.
+"""The networks every planner of this process uses: graphs, with costs rebuilt as edge-conditions change.
 
 Reads the whole compacted topic with a consumer of its own (a Faust GlobalTable can recover for ever), then
-follows it. A new version of the costs is built aside and swapped; listeners are told.
+follows it. A city's graph is opened by its first walker. A new version of its costs is built aside and
+swapped; listeners are told.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from geo.cities import Cities, open_cities
 from geo.errors import BadRecord
-from geo.graph import open_graph
 from geo.network import Network
-from geo.routing.costs import changed_edges, static_costs
+from geo.routing.costs import changed_edges
 from models.conditions import ConditionTable
 from models.records import EdgeCondition, decode
 from streams import metrics
@@ -25,37 +27,55 @@ from streams.topics import EDGE_CONDITIONS
 
 log = logging.getLogger(__name__)
 
-Listener = Callable[[Network], Awaitable[None]]
+Listener = Callable[[int, Network], Awaitable[None]]
 POLL_MS = 100
 GATHER_S = 0.05  # conditions that come together make one version
 TICK_S = 5.0
 
 
 class NetworkService:
-    """Holds `current`; `ready` is set once the topic has been read to its end."""
+    """Implements `geo.network.CityNetworks`; `ready` is set once the topic has been read to its end."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._table = ConditionTable()
+        self._known = ConditionTable()
+        self._tables: dict[int, ConditionTable] = {}  # by city, of those that are open
+        self._networks: dict[int, Network] = {}
+        self._version = 0
         self._clock = EventClock()
         self._listeners: list[Listener] = []
-        self._current: Network | None = None
         self._next_tick = 0.0
         self.ready = asyncio.Event()
 
-    @property
-    def current(self) -> Network:
-        assert self._current is not None, "it is there once `ready` is set"
-        return self._current
+    @cached_property
+    def cities(self) -> Cities:
+        """All cities of this deployment; raises BadGraph."""
+        return open_cities(self._settings.graph_path)
+
+    def of(self, city: int) -> Network:
+        """The network of a city; its graph is opened by the first who asks."""
+        network = self._networks.get(city)
+        if network is None:
+            table = self._tables[city] = ConditionTable()
+            for condition in self._known.conditions():
+                table.fold(condition)
+            graph = self.cities[city].graph
+            network = Network(graph, table.costs(graph, self._clock.now(), self._version))
+            self._networks[city] = network
+            metrics.CITIES_OPEN.set(len(self._networks))
+            log.info("%s is open: %d edges", self.cities[city].name, graph.edge_count)
+        return network
+
+    def open(self) -> dict[int, Network]:
+        """The networks of the cities that are open, by number."""
+        return dict(self._networks)
 
     def listen(self, listener: Listener) -> None:
-        """`listener` is awaited with every new network after the first."""
+        """`listener` is awaited with the number and every new network of a city that is open."""
         self._listeners.append(listener)
 
     async def follow(self) -> None:
-        """Open the graph, read the topic to its end and follow it; ends only by cancellation or an error."""
-        graph = open_graph(self._settings.graph_path)
-        self._current = Network(graph, static_costs(graph))
+        """Read the topic to its end and follow it; ends only by cancellation or an error."""
         partition = TopicPartition(EDGE_CONDITIONS, 0)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.bootstrap,
@@ -75,7 +95,7 @@ class NetworkService:
                     if changed or self._due():
                         await self._swap(await consumer.position(partition))
                 elif position >= end:
-                    await self._swap(position, tell=False)
+                    await self._swap(position)
                     self.ready.set()
         finally:
             await consumer.stop()
@@ -89,7 +109,8 @@ class NetworkService:
         for record in records:
             key = (record.key or b"").decode(errors="replace")
             if record.value is None:
-                self._table.forget(key)
+                for table in (self._known, *self._tables.values()):
+                    table.forget(key)
                 changed = True
                 continue
             try:
@@ -99,7 +120,9 @@ class NetworkService:
                 log.warning("edge-conditions offset %d cannot be used: %s", record.offset, error)
                 continue
             self._clock.observe(condition.ts)
-            changed |= self._table.fold(condition)
+            changed |= self._known.fold(condition)
+            for table in self._tables.values():
+                table.fold(condition)
         return changed
 
     def _due(self) -> bool:
@@ -110,15 +133,15 @@ class NetworkService:
         self._next_tick = loop_now + TICK_S
         return True
 
-    async def _swap(self, version: int, *, tell: bool = True) -> None:
-        old = self.current
+    async def _swap(self, version: int) -> None:
         now = self._clock.now()
-        costs = self._table.costs(old.graph, now, version)
+        self._version = version
         metrics.CONDITIONS_VERSION.set(version)
         metrics.CONDITIONS_TS.set(now)
-        if not len(changed_edges(old.costs, costs)):
-            return
-        self._current = Network(old.graph, costs)
-        if tell:
+        for city, old in self.open().items():
+            costs = self._tables[city].costs(old.graph, now, version)
+            if not len(changed_edges(old.costs, costs)):
+                continue
+            new = self._networks[city] = Network(old.graph, costs)
             for listener in self._listeners:
-                await listener(self._current)
+                await listener(city, new)

@@ -6,7 +6,7 @@ import logging
 
 import faust
 
-from geo.graph import open_graph
+from geo.cities import open_cities
 from streams import metrics
 from streams.settings import Settings
 from streams.topics import ensure_topics
@@ -22,9 +22,9 @@ def run() -> None:
     for library in ("aiokafka", "faust", "mode"):
         logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))
     metrics.serve(settings)
-    graph = open_graph(settings.graph_path)
+    cities = open_cities(settings.graph_path)
     ensure_topics(settings)
-    warm_up(graph)
+    warm_up(cities[0].graph)
     from streams.app import app
 
     app.finalize()

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
+from geo.cities import open_cities
 from geo.errors import FlaneurError, Unavailable
-from geo.graph import open_graph
 from streams.scrape import scrape_address
 from streams.settings import Settings
 from streams.topics import (
@@ -56,12 +56,12 @@ def read_status(settings: Settings, metrics_addresses: list[str]) -> Status:
     status.partitions = list(_lags(settings))
     status.conditions_version = _end(settings, EDGE_CONDITIONS)
     try:
-        graph = open_graph(settings.graph_path)
+        graphs = [city.graph for city in open_cities(settings.graph_path)]
         status.graph = {
             "directory": settings.graph_dir,
-            "checksum": graph.meta.get("checksum"),
-            "nodes": graph.node_count,
-            "edges": graph.edge_count,
+            "checksum": " ".join(str(graph.meta.get("checksum")) for graph in graphs),
+            "nodes": sum(graph.node_count for graph in graphs),
+            "edges": sum(graph.edge_count for graph in graphs),
         }
     except FlaneurError as error:
         status.graph = {"directory": settings.graph_dir, "problem": str(error)}

@@ -11,8 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from geo.errors import BadInput, BadRecord
-from geo.graph import Graph
-from geo.network import Network
+from geo.network import CityNetworks, Network
 from models.bytes_column import BytesColumn
 from models.features import pack_features
 from models.observations import cell_observations
@@ -46,10 +45,12 @@ R = TypeVar("R", RouteRequest, Rating)
 class WalkerShard:
     """Implements `streams.shards.Shard` for the topics keyed by device."""
 
-    def __init__(self, partition: int, settings: Settings, network: Network) -> None:
+    def __init__(self, partition: int, settings: Settings, networks: CityNetworks) -> None:
         self.partition = partition
-        state = WalkerState(settings.buckets, graph_checksum(network.graph), DEVICE_TOPICS)
-        self.walking = Walking(partition, network, state, ingest_only=settings.ingest_only)
+        self._networks = networks
+        graphs = [city.checksum for city in networks.cities]
+        state = WalkerState(settings.buckets, graphs, DEVICE_TOPICS)
+        self.walking = Walking(partition, networks, state, ingest_only=settings.ingest_only)
         self._unsent: list[tuple[bytes, bytes]] = []
         self._recovered: dict[bytes, list[bytes]] = {}  # updates that may not have been sent
         self._ahead = AheadRecords()
@@ -57,11 +58,6 @@ class WalkerShard:
         self._key_stored = False
         self._observed = 0  # finished passages that were returned as messages and are not yet sent
         self._settled = 0  # nodes that the metrics have
-
-    @property
-    def network(self) -> Network:
-        """The network that this shard plans on."""
-        return self.walking.network
 
     # ---- checkpoints
 
@@ -84,6 +80,7 @@ class WalkerShard:
                 log.warning("%d trips dropped: they were planned on another graph", packed.routes_dropped)
             if name.startswith(AHEAD) or packed.updates:
                 self.walking.dirty[state.bucket[packed.slots]] = True
+        self.walking.open_cities()
 
     def recovered(self) -> list[Outgoing]:
         unsent, self._recovered = self._recovered, {}
@@ -139,8 +136,13 @@ class WalkerShard:
         state = self.walking.state
         rows = state.finished.rows()[self._observed :]
         outcome = Outcome()
-        for record in cell_observations(self.walking.network.graph, rows, state.devices, self._pseudonym_key):
-            outcome.messages.append(Outgoing(CELL_OBSERVATIONS, record.cell.encode(), encode(record)))
+        city = state.city[rows["slot"]]
+        for number in np.unique(city).tolist():
+            graph = self._networks.of(number).graph
+            found = cell_observations(graph, rows[city == number], state.devices, self._pseudonym_key)
+            outcome.messages += [
+                Outgoing(CELL_OBSERVATIONS, record.cell.encode(), encode(record)) for record in found
+            ]
         if outcome.messages and not self._key_stored:
             outcome.write_ahead.add(PSEUDONYM_KEY)
         metrics.PASSAGES_SENT.inc(len(rows))
@@ -165,10 +167,10 @@ class WalkerShard:
         take = {GPS_FIXES: self._fixes, ROUTE_REQUESTS: self._requests, RATINGS: self._ratings}[block.topic]
         return self._outcome(take(block), block)
 
-    def change_world(self, network: Network) -> Outcome:
-        """Re-score all live routes on a new network; reroute those it makes worse."""
+    def change_world(self, city: int, network: Network) -> Outcome:
+        """Re-score all live routes in a city on its new network; reroute those it makes worse."""
         started = time.perf_counter()
-        outcome = self._outcome(self.walking.change_world(network), None)
+        outcome = self._outcome(self.walking.change_world(city, network), None)
         metrics.WORLD_CHECK_SECONDS.observe(time.perf_counter() - started)
         return outcome
 
@@ -244,11 +246,6 @@ class WalkerShard:
 
     def _outgoing(self, device: bytes, update: bytes) -> Outgoing:
         return Outgoing(ROUTE_UPDATES, device, update, self.partition)
-
-
-def graph_checksum(graph: Graph) -> int:
-    """The first 32 bits of the graph's checksum: edges of another graph mean something else."""
-    return int(str(graph.meta["checksum"])[:8], 16)
 
 
 def _count(counts: FixCounts) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from geo.graph import Graph
-from geo.network import Network
+from geo.network import Network, OnlyNetwork
 from geo.routing.costs import static_costs
 from models.bytes_column import BytesColumn
 from models.crowd import Crowd
@@ -20,7 +20,7 @@ from streams.topics import DEVICE_TOPICS
 def warm_up(graph: Graph) -> None:
     """Send one walker on a loop through the very code that will run, and change the world once."""
     network = Network(graph, static_costs(graph))
-    walking = Walking(0, network, WalkerState(1, 0, DEVICE_TOPICS))
+    walking = Walking(0, OnlyNetwork(network), WalkerState(1, (0,), DEVICE_TOPICS))
     lat, lon = float(graph.shape_lat[0]), float(graph.shape_lon[0])
     ts = 1_700_000_000.0
     request = RouteRequest(device="warm", request="r", ts=ts, kind="loop", lat=lat, lon=lon, length_m=1000.0)
@@ -30,9 +30,9 @@ def warm_up(graph: Graph) -> None:
     walking.changed_features()
     closed = network.costs.closed.copy()
     closed[walking.state.route_edges(0)[-1:]] = True
-    walking.change_world(Network(graph, replace(network.costs, version=1, closed=closed)))
+    walking.change_world(0, Network(graph, replace(network.costs, version=1, closed=closed)))
     packed = walking.state.pack(np.zeros(1, np.int64), np.zeros((1, len(DEVICE_TOPICS)), np.int64), [])
-    WalkerState(1, 0, DEVICE_TOPICS).load("0", packed)
+    WalkerState(1, (0,), DEVICE_TOPICS).load("0", packed)
     _warm_up_crowd(ts)
 
 

@@ -226,7 +226,7 @@ def stored_walkers(settings: Settings, graph_checksum: int) -> dict[str, dict[st
                     newest.pop(message.key(), None)  # what was written later holds
                     newest[message.key()] = message.value()
                     position = message.offset() + 1
-            state = WalkerState(settings.buckets, graph_checksum, DEVICE_TOPICS)
+            state = WalkerState(settings.buckets, (graph_checksum,), DEVICE_TOPICS)
             for key, value in newest.items():
                 name = key.decode().split("/", 1)[1]
                 if holds_walkers(name) and value:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from geo.cities import checksum_of
 from geo.graph import Graph, save_graph
 from models.records import Fix
-from streams.walker_shard import graph_checksum
 from tests.geo.asciimap import graph_from_ascii
 
 # Three streets from west to east, 240 m long, 40 m apart. The northern one runs under arcades.
@@ -44,7 +44,7 @@ class City:
 
     @property
     def checksum(self) -> int:
-        return graph_checksum(self.graph)
+        return checksum_of(self.graph.meta)
 
     def line(self, route: str) -> list[list[float]]:
         """GeoJSON coordinates (lon, lat) along places."""

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from geo.cities import checksum_of
 from geo.graph import Graph, save_graph
-from geo.network import Network
+from geo.network import Network, OnlyNetwork
 from geo.osm.importer import import_osm
 from geo.polyline import decode6
 from geo.routing.costs import static_costs
@@ -25,7 +26,6 @@ from models.walking import Walking
 from streams.settings import Settings
 from streams.topics import DEVICE_TOPICS, EDGE_CONDITIONS, GPS_FIXES, ROUTE_REQUESTS
 from streams.traces import read_trace
-from streams.walker_shard import graph_checksum
 from tests.broker.deployment import Client, Phone, Reader, Worker, stored_walkers, wait_for
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -103,14 +103,14 @@ def test_the_walk_is_replanned_as_in_process(worker: Worker, altona: tuple[Path,
     finally:
         client.close()
     assert worker.stop() == 0
-    walker = stored_walkers(worker.settings, graph_checksum(altona[1]))
+    walker = stored_walkers(worker.settings, checksum_of(altona[1].meta))
     assert [one["fixes"] + one["duplicates"] for one in walker.values()] == [FIXES]
 
 
 def in_process(graph: Graph, fixes: list[bytes], request: bytes) -> list[RouteUpdate]:
     """The same messages through the engine alone."""
     network = Network(graph, static_costs(graph))
-    walking = Walking(0, network, WalkerState(1, 0, DEVICE_TOPICS))
+    walking = Walking(0, OnlyNetwork(network), WalkerState(1, (0,), DEVICE_TOPICS))
     asked = decode(RouteRequest, request)
     updates = walking.take_request(asked.device.encode(), asked, 0, 0).updates
     assert decode(Fix, fixes[0]).device == asked.device

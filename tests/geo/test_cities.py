@@ -62,19 +62,23 @@ def box(number: int, west: float, east: float) -> City:
 def test_who_walks_where_two_cities_meet_stays_in_theirs() -> None:
     cities = Cities([box(0, 0.0, 1.0), box(1, 0.9, 2.0)])
     city = np.array([0, 1, -1], np.int32)
-    slot = np.array([0, 1, 2, 0, 1, 0, 2], np.int32)
-    lon = np.array([0.95, 0.95, 0.95, 1.5, 40.0, 0.95, 0.1])
-    moves = np.array([True, True, True, True, True, True, False])
-    numbers = cities.follow(city, slot, np.full(7, 0.5), lon, moves)
-    assert numbers.tolist() == [0, 1, 0, 1, 1, 1, 0]
-    assert city.tolist() == [1, 1, 0]
+    slot = np.array([2, 0, 1, 2, 1, 0, 2], np.int32)
+    lon = np.array([0.1, 0.95, 0.95, 0.2, 40.0, 1.5, 0.1])
+    in_order = np.array([False, True, True, True, True, True, True])
+    out = np.full(7, -7, np.int32)
+    assert cities.follow(city, slot, np.full(7, 0.5), lon, in_order, 0, out) == 5
+    assert out.tolist() == [-1, 0, 1, 0, 1, -7, -7]
+    assert city.tolist() == [0, 1, 0]
+    city[0] = 1
+    assert cities.follow(city, slot, np.full(7, 0.5), lon, in_order, 5, out) == 7
+    assert out[5:].tolist() == [1, 0]
 
 
 def test_no_cities_hold_nothing() -> None:
-    city = np.full(2, -1, np.int32)
+    city, out = np.full(2, -1, np.int32), np.zeros(2, np.int32)
     everybody = np.arange(2, dtype=np.int32)
-    numbers = Cities([]).follow(city, everybody, np.zeros(2), np.zeros(2), np.ones(2, np.bool_))
-    assert numbers.tolist() == [-1, -1]
+    assert Cities([]).follow(city, everybody, np.zeros(2), np.zeros(2), np.ones(2, np.bool_), 0, out) == 2
+    assert out.tolist() == [-1, -1]
     assert Cities([]).at(0.0, 0.0) is None
 
 

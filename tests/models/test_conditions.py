@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geo.errors import BadInput
+from geo.cities import one_city
+from geo.errors import BadRecord
 from models.condition_windows import FOREVER
 from models.conditions import GRACE_S, VERSIONS_PER_OFFSET, Conditions
 from models.records import EdgeCondition, TrafficReport, WeatherReport, decode, encode
@@ -71,7 +72,7 @@ def weather(start, rain, ts=T0, hours=1.0, source="met", at="A", **fields):
 
 
 def fold(*reports, conditions=None, offset=0):
-    conditions = conditions or Conditions(GRAPH)
+    conditions = conditions or Conditions(one_city(GRAPH))
     for i, report in enumerate(reports, start=offset):
         if isinstance(report, TrafficReport):
             conditions.fold_traffic(report, i)
@@ -299,7 +300,7 @@ def saved(conditions):
 
 
 def restored(state):
-    conditions = Conditions(GRAPH)
+    conditions = Conditions(one_city(GRAPH))
     for key, value in state.items():
         conditions.load(key, value)
     return conditions
@@ -347,8 +348,8 @@ def test_only_what_changed_is_dirty():
 @pytest.mark.parametrize("state", [b"x", b"{}", b"[1]", b"[[],[1,2,3,4,5,6]]", b"[[1],null]"])
 @pytest.mark.parametrize("key", ["1/2/3", "891126d3b6fffff", "weather|met|60.0,24.0", "forecast|1/2/3"])
 def test_damaged_state_is_refused(key, state):
-    with pytest.raises(BadInput, match="the saved"):
-        Conditions(GRAPH).load(key, state)
+    with pytest.raises(BadRecord, match="saved"):
+        Conditions(one_city(GRAPH)).load(key, state)
 
 
 REPORTS = st.one_of(
@@ -405,7 +406,7 @@ def decode_again(condition):
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(REPORTS, st.integers(0, 1200)), max_size=15))
 def test_versions_rise_and_nothing_is_told_twice(steps):
-    conditions = Conditions(GRAPH)
+    conditions = Conditions(one_city(GRAPH))
     last = {}
     now = T0
     for offset, (report, wait) in enumerate(steps):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from geo.graph import edge_id
-from geo.network import Network
+from geo.network import Network, OnlyNetwork
 from geo.passages import PASSAGE
 from geo.routing.costs import static_costs
 from models.bytes_column import BytesColumn
@@ -35,7 +35,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> City:
 
 
 def shard_of(city: City, buckets: dict[str, bytes] | None = None) -> WalkerShard:
-    shard = WalkerShard(0, Settings(buckets=4), Network(city.graph, static_costs(city.graph)))
+    shard = WalkerShard(0, Settings(buckets=4), OnlyNetwork(Network(city.graph, static_costs(city.graph))))
     shard.load(buckets or {})
     return shard
 
@@ -180,7 +180,10 @@ def test_many_passages_make_several_records(city: City) -> None:
 
 def test_windows_only_makes_no_passages(city: City, tmp_path: Path) -> None:
     one = Walking(
-        0, Network(city.graph, static_costs(city.graph)), WalkerState(4, 0, DEVICE_TOPICS), ingest_only=True
+        0,
+        OnlyNetwork(Network(city.graph, static_costs(city.graph))),
+        WalkerState(4, (0,), DEVICE_TOPICS),
+        ingest_only=True,
     )
     values = walks(city)
     one.take_fixes(BytesColumn.of(values), np.arange(len(values)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from geo.network import Network
+from geo.network import Network, OnlyNetwork
 from geo.routing.costs import static_costs
 from models.bytes_column import BytesColumn
 from models.live_route import ahead_of
@@ -32,7 +32,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> City:
 
 def walking(city: City) -> Walking:
     network = Network(city.graph, static_costs(city.graph))
-    return Walking(0, network, WalkerState(4, city.checksum, TOPICS, capacity=2))
+    return Walking(0, OnlyNetwork(network), WalkerState(4, (city.checksum,), TOPICS, capacity=2))
 
 
 def ask(
@@ -150,12 +150,13 @@ def test_ways_ahead_are_weighed_by_each_walkers_own_taste(
     tastes = [{"unsheltered": 0.5 * (k % 4), "steps": 0.1 * (k % 2)} for k in range(len(ROUTES))]
     for k, route in enumerate(ROUTES):
         ask(one, city, f"w{k}", route[0], "H", k, tastes[k])
-    slots = one.state.active_slots()
+    slots = one.state.active_slots(0)
     ahead = [ahead_of(one.state, city.graph, s) for s in slots.tolist()]
-    left = costs_ahead(one.network, ahead, one.state.trips["taste"][slots])
+    network = one.walk_in(0).rerouting.network
+    left = costs_ahead(network, ahead, one.state.trips["taste"][slots])
     assert len(left) == len(ROUTES)
     for path, cost, taste in zip(ahead, left.tolist(), tastes, strict=True):
-        alone = remaining(one.network, taste, path.edges, 0, path.start_fraction, path.end_fraction)
+        alone = remaining(network, taste, path.edges, 0, path.start_fraction, path.end_fraction)
         assert cost == pytest.approx(alone.impedance, rel=1e-6)
 
 
@@ -166,7 +167,7 @@ def test_buckets_come_back_as_they_were(city: City, tmp_path: Path) -> None:
     values = [encode(fix) for fix in stream(city)]
     one.take_fixes(BytesColumn.of(values), np.arange(len(values)))
     positions = np.array([[len(values), 6, 0]])
-    again = WalkerState(4, city.checksum, TOPICS)
+    again = WalkerState(4, (city.checksum,), TOPICS)
     for bucket in range(4):
         slots = np.array(one.state.members[bucket], np.int64)
         packed = one.state.pack(slots, positions, [(b"w1", b"update")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from geo.network import Network
+from geo.network import Network, OnlyNetwork
 from geo.routing.costs import static_costs
 from models.records import RouteRequest, encode
 from models.trip import ACTIVE
@@ -56,7 +56,7 @@ class Crashing:
     def restart(self, buckets: dict[str, bytes]) -> list[bytes | None]:
         """From what was stored, the oldest first; the updates that are sent again."""
         network = Network(self._city.graph, static_costs(self._city.graph))
-        self.shard = WalkerShard(0, Settings(buckets=1), network)
+        self.shard = WalkerShard(0, Settings(buckets=1), OnlyNetwork(network))
         self.shard.load(buckets)
         return updates(self.shard.recovered())
 
@@ -76,7 +76,7 @@ class Crashing:
     def contained(self) -> dict[str, int]:
         stored = self.shard.pack("0", positions(fixes=0, requests=0))
         assert stored is not None
-        state = WalkerState(1, 0, DEVICE_TOPICS)
+        state = WalkerState(1, (0,), DEVICE_TOPICS)
         state.load("0", stored)
         return dict(zip(DEVICE_TOPICS, state.contained[0].tolist(), strict=True))
 

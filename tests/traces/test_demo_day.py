@@ -15,6 +15,7 @@ from geo.errors import BadInput
 from geo.geodesy import haversine_m
 from geo.graph import Graph
 from geo.grid import nearest_edges
+from geo.network import OnlyNetwork
 from geo.osm.importer import import_osm
 from models.bytes_column import BytesColumn
 from models.records import Fix, RouteRequest, TrafficReport, WeatherReport, decode
@@ -100,12 +101,12 @@ def test_walkers_do_as_the_engine_says_and_arrive(altona: Graph, day: DemoDay) -
     """The engine that reads the day gives those who follow it hardly anything to come back from."""
     told: dict[str, Counter[str]] = {walker.device: Counter() for walker in day.walkers}
     networks = Networks(altona, [one for one in day if one.topic.endswith("-reports")])
-    engine = Walking(0, networks.at(T0), WalkerState(1, 0, DEVICE_TOPICS))
+    engine = Walking(0, OnlyNetwork(networks.at(T0)), WalkerState(1, (0,), DEVICE_TOPICS))
     look_ts = T0 + NEWS_S
     for offset, record in enumerate(one for one in day if one.topic in DEVICE_TOPICS):
         updates = []
         while record.ts >= look_ts:
-            updates += engine.change_world(networks.at(look_ts - NEWS_S)).updates
+            updates += engine.change_world(0, networks.at(look_ts - NEWS_S)).updates
             look_ts += 60.0
         if record.topic == "gps-fixes":
             updates += engine.take_fixes(BytesColumn.of([record.value]), np.array([offset])).updates
