@@ -11,9 +11,10 @@ import click
 import numpy as np
 import orjson
 
+from geo.cities import graph_at
 from geo.errors import BadInput
 from geo.geodesy import haversine_m
-from geo.graph import Graph, open_graph
+from geo.graph import Graph
 from geo.matching import (
     MATCH_STATE,
     MAX_LAG_S,
@@ -72,10 +73,10 @@ def command(trace: Path, directory: Path, track: str | None, lag_s: float, as_js
       flaneur match --graph graph walk.gpx
       flaneur match --graph graph walk.gpx --lag 5 --json | jq .way
     """  # fmt: skip
-    graph = open_graph(directory)
     fixes = read_trace(trace, name=track)
     if not fixes.timed:
         raise BadInput(f"{trace} has no times, and matching needs them; give a recorded track")
+    graph = graph_at(directory, float(fixes.lat[0]), float(fixes.lon[0]))
     settled = settle_trace(graph, fixes, lag_s)
     if as_json:
         for one in settled:

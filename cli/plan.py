@@ -13,8 +13,9 @@ from rich.console import Console
 from cli.plan_options import DURATIONS_MIN, LENGTHS_M, amount, moment, point, taste
 from cli.plan_view import show, subtitle_of, title_of
 from cli.whole_file import write_whole
+from geo.cities import graph_at
 from geo.errors import BadInput, NoRoute
-from geo.graph import Graph, open_graph
+from geo.graph import Graph
 from geo.network import Network
 from geo.opening_hours import closed_edges
 from geo.routing.paths import stretches
@@ -122,7 +123,7 @@ def command(
     when = moment(at, datetime.now().astimezone(), ends[0])
     weights = taste(tastes)
     texts_in(language)  # wrong even where no instructions are asked for
-    graph = open_graph(directory or Settings.from_env().graph_path)
+    graph = graph_at(directory or Settings.from_env().graph_path, *ends[0])
     places = snap(graph, *ends[0]), snap(graph, *ends[1])
     if end is None:
         duration_s = None if minutes is None else 60.0 * minutes

@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from geo.errors import BadGraph
+from geo.errors import BadGraph, BadInput
 from geo.geodesy import METRES_PER_DEG
 from geo.graph import F64, I32, Graph, open_graph
 from geo.graph_files import METADATA, read_bounds, read_metadata
@@ -109,6 +109,19 @@ def open_cities(directory: str | Path) -> Cities:
     if not folders:
         raise BadGraph(f"{place} holds no graph; make one with `flaneur import-osm`")
     return Cities([_city(number, folder) for number, folder in enumerate(folders)])
+
+
+def graph_at(directory: str | Path, lat: float, lon: float) -> Graph:
+    """The graph of the city that a place belongs to; of a single city also where the place lies outside.
+
+    Raises BadGraph, and BadInput for a place in none of several cities.
+    """
+    cities = open_cities(directory)
+    city = cities[0] if len(cities) == 1 else cities.at(lat, lon)
+    if city is None:
+        names = ", ".join(one.name for one in cities)
+        raise BadInput(f"{lat:.5f}, {lon:.5f} is in none of the cities {names} of {directory}")
+    return city.graph
 
 
 def one_city(graph: Graph, name: str = "city") -> Cities:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from geo.cities import checksum_of
 from geo.graph import Graph, save_graph
+from geo.grid import GRID_DEG
 from models.records import Fix
 from tests.geo.asciimap import graph_from_ascii
 
@@ -45,6 +46,16 @@ class City:
     @property
     def checksum(self) -> int:
         return checksum_of(self.graph.meta)
+
+    def moved(self, folder: Path, north_deg: float) -> City:
+        """A copy of the city, saved in `folder`, that lies further north."""
+        graph = self.graph
+        moved = {name: getattr(graph, name) + north_deg for name in ("node_lat", "shape_lat", "cell_lat")}
+        key = graph.grid_key + (round(north_deg / GRID_DEG) << 32)
+        others = {"way": graph.way + 1_000, "node_osm": graph.node_osm + 1_000, "cell_h3": graph.cell_h3 + 1}
+        saved = save_graph(folder, replace(graph, **moved, **others, grid_key=key))
+        places = {place: (lat + north_deg, lon) for place, (lat, lon) in self.places.items()}
+        return City(folder, saved, places)
 
     def line(self, route: str) -> list[list[float]]:
         """GeoJSON coordinates (lon, lat) along places."""

@@ -23,19 +23,11 @@ FAR_DEG = 1.0
 
 
 class Two:
-    """`CityNetworks` of a drawn city and its copy, one degree further north."""
+    """`CityNetworks` of a drawn city and its copy further north."""
 
     def __init__(self, folder: Path) -> None:
         self.places = draw(folder / "first")
-        graph = self.places.graph
-        moved = replace(
-            graph,
-            **{name: getattr(graph, name) + FAR_DEG for name in ("node_lat", "shape_lat", "cell_lat")},
-            grid_key=graph.grid_key + (round(FAR_DEG / 0.0005) << 32),
-        )
-        from geo.graph import save_graph
-
-        save_graph(folder / "second", moved)
+        self.places.moved(folder / "second", FAR_DEG)
         self.cities: Cities = open_cities(folder)
 
     def of(self, city: int) -> Network:
@@ -69,7 +61,7 @@ def ask(one: Walking, places: City, device: str, city: int, offset: int) -> None
 
 def take(one: Walking, fixes: list[Fix], first: int = 0) -> list[tuple[str, str]]:
     values = BytesColumn.of([encode(fix) for fix in fixes])
-    step = one.take_fixes(values, np.arange(first, first + len(fixes)), np.zeros(4, np.int64))
+    step = one.take_fixes(values, np.arange(first, first + len(fixes)))
     return [(update.device, update.reason) for update in step.updates]
 
 
@@ -116,7 +108,7 @@ def test_state_is_taken_in_where_the_graph_is_known(one: Walking, two: Two) -> N
     for city in (0, 1):
         ask(one, two.places, f"w{city}", city, city)
         take(one, there(two.places.walk(f"w{city}", "EFGH")[:20], city))
-    positions = dict.fromkeys(TOPICS, 40)
+    positions = np.full((1, len(TOPICS)), 40)
     for known, status in (
         ([city.checksum for city in two.cities], [trips.ACTIVE, trips.ACTIVE]),
         ([two.cities[1].checksum], [trips.IDLE, trips.ACTIVE]),  # the number of a city may change
@@ -124,7 +116,8 @@ def test_state_is_taken_in_where_the_graph_is_known(one: Walking, two: Two) -> N
         again = WalkerState(4, known, TOPICS)
         dropped = 0
         for bucket in range(4):
-            dropped += again.load_bucket(bucket, one.state.pack_bucket(bucket, positions, [])).routes_dropped
+            slots = np.array(one.state.members[bucket], np.int64)
+            dropped += again.load(str(bucket), one.state.pack(slots, positions, [])).routes_dropped
         slots = [again.slot(f"w{city}".encode()) for city in (0, 1)]
         assert again.trips["status"][slots].tolist() == status
         assert again.windows["accepted"][slots].tolist() == [20, 20]
