@@ -429,14 +429,14 @@ def test_versions_rise_and_nothing_is_told_twice(steps):
 
 def day_of_traffic(restart_after=()):
     """Flow reports every five minutes for two days; what was told of the street, by moment."""
-    conditions, told = Conditions(GRAPH), []
+    conditions, told = Conditions(one_city(GRAPH)), []
     for k in range(2 * 288):
         ts = T0 + 300.0 * k
         speed = 10.0 if k % 288 < 144 else 4.0  # a jam in the second half of each day
         fold(flow(ts + 1.0, speed), conditions=conditions, offset=k)
         told += conditions.changed(ts + 2.0)
         if k in restart_after:
-            before, conditions = conditions, Conditions(GRAPH)
+            before, conditions = conditions, Conditions(one_city(GRAPH))
             for key in list(before.keys()):
                 conditions.load(key, before.pack(key))
     return told
