@@ -26,7 +26,7 @@ from bench.tracks import walk_streets
 from bench.worker import worker_settings
 from geo.errors import BadInput
 from geo.graph import Graph
-from geo.network import Network
+from geo.network import Network, OnlyNetwork
 from geo.routing.costs import static_costs
 from models.bytes_column import BytesColumn
 from streams.blocks import BlockConsumer
@@ -89,7 +89,7 @@ def run_checkpoint(job: CheckpointJob, session: Session) -> None:
 
 def _filled(job: CheckpointJob, settings: Settings, graph: Graph, partition: int) -> WalkerShard:
     """A partition whose walkers have windows, matches, and routes."""
-    shard = WalkerShard(partition, settings, Network(graph, static_costs(graph)))
+    shard = WalkerShard(partition, settings, OnlyNetwork(Network(graph, static_costs(graph))))
     names = [f"d{partition}-{walker:06d}" for walker in range(-(-job.devices // job.partitions))]
     tracks = walk_streets(graph, TRACKS, 1.4 * STEP_S * job.ticks, job.seed + partition)
     done = 0
