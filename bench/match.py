@@ -45,6 +45,7 @@ class MatchJob:
     oracle: bool = True
     extracts: Sequence[str] = ()  # the OSM files of the graphs, in their order, for the peers
     peer_walks: int = 5  # of the walks, the first
+    in_time_every: int = 0  # of so many fixes one is asked of the oracle without full look-ahead, 0 none
     traces: Sequence[Path] = ()  # recorded ones; then known walks are left out
 
     def __post_init__(self) -> None:
@@ -88,6 +89,8 @@ def run_match(job: MatchJob, peers: Sequence[MatchingPeer], reporter: Reporter) 
                 curves |= run.measure()
                 if oracle is not None:
                     run.ask_oracle(oracle)
+                if oracle is not None and job.in_time_every:
+                    run.ask_oracle_in_time(oracle, job.in_time_every)
                 for peer in peers:
                     run.ask_peer(peer, extract, folder)
     return curves
@@ -180,6 +183,20 @@ class _Run:
         self.reporter.report(
             [("oracle_ratio", settled.edge_accuracy / best.edge_accuracy, "of the oracle's edge accuracy")],
             self.about | {"oracle": {name: round(value, 4) for name, value in vars(best).items()}},
+        )
+
+    def ask_oracle_in_time(self, oracle: Oracle, every: int) -> None:
+        """Report the matcher beside the oracle that looks no further ahead than the matcher may."""
+        found = oracle.with_lag(self.fixes, self.setting, self.lag_s, every)
+        chosen = [index for index, _ in found]
+        fixes = [one.at(index) for one, index in zip(self.fixes, chosen, strict=True)]
+        counts = [one[index] for one, index in zip(self.counts, chosen, strict=True)]
+        ours = [one.settled.at(index) for one, index in zip(self.matched, chosen, strict=True)]
+        a = score(self.graph, fixes, ours, counts).edge_accuracy
+        b = score(self.graph, fixes, [said for _, said in found], counts).edge_accuracy
+        self.reporter.report(
+            [("oracle_in_time_ratio", a / b, "of its edge accuracy with the same lag")],
+            self.about | {"fixes": sum(map(len, fixes)), "oracle_in_time_edge_accuracy": round(b, 4)},
         )
 
     def ask_peer(self, peer: MatchingPeer, extract: str | None, folder: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.match_walks import KnownWalk, Truth
 from geo.errors import BadInput
@@ -55,6 +56,15 @@ class KnownFixes:
 
     def __len__(self) -> int:
         return len(self.ts)
+
+    def part(self, begin: int, end: int) -> KnownFixes:
+        """Fixes begin .. end."""
+        return self.at(np.arange(begin, end))
+
+    def at(self, index: NDArray[np.int64]) -> KnownFixes:
+        """Some of the fixes."""
+        truth = Truth(*(column[index] for column in vars(self.truth).values()))
+        return KnownFixes(self.ts[index], self.lat[index], self.lon[index], self.accuracy_m[index], truth)
 
 
 def record(walk: KnownWalk, setting: Setting, error: GpsError, seed: int) -> KnownFixes:

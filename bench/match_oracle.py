@@ -43,6 +43,7 @@ from geo.grid import nearest_edges
 from models.gps_error import GpsError
 
 REACH_M = 90.0  # from the true way to the farthest state
+BACK_S = 240.0  # how far the one without full look-ahead looks back
 LEAST = 1e-7  # states less likely than the best by this are given up
 
 
@@ -137,6 +138,27 @@ class Oracle:
             posterior(self.graph, lattice, fixes, setting, self.error, self.off_share)
             for lattice, fixes in zip(self.lattices, walks, strict=True)
         ]
+
+    def with_lag(
+        self, walks: Sequence[KnownFixes], setting: Setting, lag_s: float, every: int
+    ) -> list[tuple[Any, Answers]]:
+        """For every so-manieth fix of each walk, what it says without looking further ahead than lag_s.
+
+        Returns the fixes' indices and the answers. It looks BACK_S back.
+        """
+        found = []
+        for lattice, fixes in zip(self.lattices, walks, strict=True):
+            chosen = np.arange(every // 2, len(fixes), every)
+            edge, fraction = np.full(len(chosen), -1, np.int32), np.zeros(len(chosen))
+            probability = np.zeros(len(chosen))
+            for k, i in enumerate(chosen.tolist()):
+                first, last = np.searchsorted(fixes.ts, (fixes.ts[i] - BACK_S, fixes.ts[i] + lag_s + 1e-6))
+                part = fixes.part(int(first), int(last))
+                said = posterior(self.graph, lattice, part, setting, self.error, self.off_share)
+                at = i - int(first)
+                edge[k], fraction[k], probability[k] = said.edge[at], said.fraction[at], said.probability[at]
+            found.append((chosen, Answers(edge, fraction, edge < 0, probability)))
+        return found
 
 
 def posterior(

@@ -37,6 +37,9 @@ from cli.bench.session import measure_with
 )
 @click.option("--oracle/--no-oracle", default=True, show_default=True, help="Beside the best possible.")
 @click.option(
+    "--in-time-every", type=int, default=0, help="Ask the oracle with our lag too, of one in N fixes."
+)
+@click.option(
     "--traces",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -63,6 +66,7 @@ def match(
     noises: tuple[str, ...],
     fixes: int,
     oracle: bool,
+    in_time_every: int,
     traces: tuple[Path, ...],
     extracts: tuple[str, ...],
     peers: str | None,
@@ -91,7 +95,19 @@ def match(
         Setting(sigma, interval, noise) for noise in noises for sigma in sigmas_m for interval in intervals_s
     ]
     directories = graph_dirs or (Settings.from_env().graph_dir,)
-    job = MatchJob(directories, settings, walks, length_m, fixes, seed, oracle, extracts, peer_walks, traces)
+    job = MatchJob(
+        directories,
+        settings,
+        walks,
+        length_m,
+        fixes,
+        seed,
+        oracle,
+        extracts,
+        peer_walks,
+        in_time_every,
+        traces,
+    )
     chosen = choose_matching_peers(names(peers), bool(extracts))
     curves: dict[str, Reliability] = {}
     measure_with("match", as_json, lambda session: curves.update(run_match(job, chosen, session)))

@@ -157,3 +157,18 @@ def test_knowing_the_memory_of_the_error_helps(graph: Graph, walks: list[KnownWa
         ]
         right.append(float(np.concatenate(same).mean()))
     assert right[0] > right[1] + 0.02
+
+
+def test_who_sees_less_of_the_future_is_right_less_often(graph: Graph, walks: list[KnownWalk]) -> None:
+    oracle = Oracle(graph, walks[:2], ERROR)
+    setting = Setting(8.0, 2.0, "white")
+    fixes = [record(walk, setting, ERROR, n) for n, walk in enumerate(walks[:2])]
+    whole = oracle.answers(fixes, setting)
+    right = {"whole": 0, "ten seconds": 0, "none": 0}
+    for name, lag_s in (("ten seconds", 10.0), ("none", 0.0)):
+        for one, (index, said) in zip(fixes, oracle.with_lag(fixes, setting, lag_s, 20), strict=True):
+            right[name] += int(same_street(graph, said.edge, one.truth.edge[index]).sum())
+    for one, said in zip(fixes, whole, strict=True):
+        index = np.arange(10, len(one), 20)
+        right["whole"] += int(same_street(graph, said.edge[index], one.truth.edge[index]).sum())
+    assert right["none"] < right["ten seconds"] <= right["whole"]
