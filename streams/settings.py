@@ -30,7 +30,7 @@ class Settings:
     buckets: int = 64  # of walkers in each partition's checkpoint
     checkpoint_s: float = 1.0  # at most this much is replayed after a crash
     online_store_s: float = 1.0  # how often changed features go to Redis
-    observe_s: float = 10.0  # how often passages of walkers go to cell-observations
+    observe_s: float = 30.0  # how often passages of walkers go to cell-observations
     max_block_fixes: int = 8_192  # a block is processed in one go: bounds the time the loop is held
     session_timeout_s: float = 8.0
     watchdog_s: float = 30.0  # lag grows and nothing is checkpointed for so long: exit and be restarted
