@@ -32,6 +32,8 @@ def cell_observations(
 
     devices: by slot. key: the partition's, 16 to 64 random bytes.
     """
+    # who has come from another city since may have passages of its graph
+    passages = passages[passages["edge"] < graph.edge_count]
     edges = passages["edge"]
     cells = graph.cell[_stretch(graph, edges)]
     off = np.flatnonzero(edges < 0)

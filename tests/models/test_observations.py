@@ -188,3 +188,10 @@ def test_windows_only_makes_no_passages(city: City, tmp_path: Path) -> None:
     values = walks(city)
     one.take_fixes(BytesColumn.of(values), np.arange(len(values)))
     assert len(one.state.finished) == 0
+
+
+def test_a_passage_of_another_graph_is_left_out(city: City) -> None:
+    found = np.zeros(2, PASSAGE)
+    found["ts"], found["seconds"], found["edge"] = T0, 5.0, (0, city.graph.edge_count)
+    (record,) = cell_observations(city.graph, found, [b"anna"], KEY)
+    assert len(record.walkers) == 1
