@@ -44,7 +44,7 @@ COUNT, SUM, SQUARES, HIGHEST, LOWEST, LATEST, PLACE, SKETCH, DISTINCT = range(9)
     READ_PACE_EWMA,
 ) = range(16)
 
-AT_ONCE = 64  # events whose panes are looked up before the first of them is folded
+AT_ONCE = 128  # events that are folded together
 HASHES = 8  # the smallest hashes that a pane keeps: fewer than these are counted exactly
 
 # where an entity's state has its latest event time and the newest pane of each ring, in 64-bit words
@@ -63,8 +63,8 @@ class Plan(NamedTuple):
     accumulators: I64  # (A, 6): op, source or -1, byte offset in the pane, log2 of its width, two by op
     fields: I64  # (N, 2): byte offset in the pane, log2 of its width
     bounds: I64  # (S, B): upper bounds of a source's sketch buckets in steps
-    features: I64  # (F, 8): how, ring, panes of the window, 1 if complete, then by how, source or -1
-    numbers: F64  # (F, 2): the feature's parameter, and what is derived from it
+    features: I64  # (F, 9): how, ring, panes of the window, 1 if complete, 3 by how, source or -1, column
+    numbers: F64  # (F, 2): the feature's parameter, how much of a weight is left a pane later
 
 
 Views = tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.uint32], NDArray[np.int64]]
@@ -85,127 +85,150 @@ def _to_ms(ts):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def fold(views, plan, slot, kind, ts, values, keys):  # type: ignore[no-untyped-def]
-    # Arrays are taken out of their tuples once: a tuple of arrays is dear to hand on in an inner loop.
-    v8, v16, v32, v64 = views
-    sources, rings, accumulators, bounds = plan.sources, plan.rings, plan.accumulators, plan.bounds
-    row_bytes = plan.row_bytes
-    steps = np.zeros(len(sources) + 1, np.int64)  # the last one stands for "no source": 0
-    pane_at, in_pane_ms = np.empty((AT_ONCE, len(rings)), np.int64), np.empty((AT_ONCE, len(rings)), np.int64)
-    touched = 0
-    for chunk in range(0, len(slot), AT_ONCE):
-        size = min(AT_ONCE, len(slot) - chunk)
-        touched += _find_panes(v8, rings, row_bytes, slot, ts, chunk, size, pane_at, in_pane_ms)
-        for j in range(size):
-            i = chunk + j
-            if kind[i] > 1:
-                continue
-            row = np.int64(slot[i]) * row_bytes
-            ms = _to_ms(ts[i])
-            for s in range(len(sources)):
-                steps[s] = _to_steps(sources, s, values[s, i])
-            for r in range(len(rings)):
-                newest_at = (row >> 3) + NEWEST + r
-                since_ms = ms - in_pane_ms[j, r] - v64[newest_at] * rings[r, 0]
-                if since_ms > 0:
-                    v64[newest_at] += since_ms // rings[r, 0]
-                    _open_panes(
-                        v8,
-                        row + rings[r, 2],
-                        rings[r, 1],
-                        rings[r, 3],
-                        v64[newest_at],
-                        since_ms // rings[r, 0],
-                    )
-                elif since_ms <= -rings[r, 1] * rings[r, 0]:
-                    continue
-                for a in range(rings[r, 4], rings[r, 5]):
-                    op, value = accumulators[a, 0], steps[accumulators[a, 1]]
-                    at, width = pane_at[j, r] + accumulators[a, 2], accumulators[a, 3]
-                    if value < 0:
-                        continue
-                    if op <= SQUARES:
-                        if op == COUNT:
-                            value = 1
-                        elif op == SQUARES:
-                            value *= value
-                        _add(v8, v16, v32, v64, width, at, value)
-                    elif op == PLACE:
-                        other = steps[accumulators[a, 4]]
-                        if other >= 0:
-                            time = in_pane_ms[j, r] + 1
-                            _keep_latest_place(v16, v32, at, accumulators[a, 5], time, value, other)
-                    elif op == LATEST:
-                        time = in_pane_ms[j, r] + 1
-                        _keep_latest(v8, v16, v32, v64, at, width, accumulators[a, 5], time, value)
-                    elif op == SKETCH:
-                        bucket = _bucket(bounds, accumulators[a, 1], value)
-                        _add(v8, v16, v32, v64, width, at + (bucket << width), 1)
-                    elif op == DISTINCT:
-                        _keep_smallest(v32, at >> 2, _hash32(keys[i]))
-                    else:
-                        if op == LOWEST:
-                            value = accumulators[a, 4] - value
-                        if value + 1 > _get(v8, v16, v32, v64, width, at):
-                            _put(v8, v16, v32, v64, width, at, value + 1)
-    return touched
+    """Some events at a time, and of these one accumulator after the other: each is a short loop of its own.
 
-
-@njit(cache=True, error_model="numpy", forceinline=True)
-def _find_panes(v8, rings, row_bytes, slot, ts, chunk, size, pane_at, in_pane_ms):  # type: ignore[no-untyped-def]
-    """Where the panes of some events are, which are read here at once: the cache misses overlap."""
-    touched = 0
-    for j in range(size):
-        row = np.int64(slot[chunk + j]) * row_bytes
-        ms = _to_ms(ts[chunk + j])
-        touched += v8[row]
-        for r in range(len(rings)):
-            pane = ms // rings[r, 0]
-            in_pane_ms[j, r] = ms - pane * rings[r, 0]
-            pane_at[j, r] = row + rings[r, 2] + pane % rings[r, 1] * rings[r, 3]
-            touched += v8[pane_at[j, r]]
-    return touched
-
-
-@njit(cache=True, error_model="numpy", forceinline=True)
-def _to_steps(sources, s, value):  # type: ignore[no-untyped-def]
-    """A value as a whole number of steps above its source's low end; -1 where it is unknown."""
-    low = sources[s, 0]
-    if math.isnan(value):
-        return -1 if sources[s, 3] > 0.0 else 0
-    return np.int64(math.floor((min(max(value, low), sources[s, 1]) - low) * sources[s, 2] + 0.5))
+    The states of different entities lie far apart, and a loop this short waits for many of them at once.
+    """
+    steps = np.empty((len(plan.sources), AT_ONCE), np.int64)
+    pane, time, at = np.empty(AT_ONCE, np.int64), np.empty(AT_ONCE, np.int64), np.empty(AT_ONCE, np.int64)
+    index = np.empty(AT_ONCE, np.int64)
+    for begin in range(0, len(slot), AT_ONCE):
+        count = 0
+        for i in range(begin, min(begin + AT_ONCE, len(slot))):
+            if kind[i] <= 1:
+                index[count] = i
+                count += 1
+        for s in range(len(plan.sources)):
+            _to_steps(plan.sources[s], values[s], index[:count], steps[s])
+        for r in range(len(plan.rings)):
+            ring = plan.rings[r]
+            _find_panes(ring, plan.row_bytes, slot, ts, index[:count], pane, time, at)
+            _open_panes(views, ring, r, plan.row_bytes, slot, index[:count], pane, at)
+            for a in range(ring[4], ring[5]):
+                _accumulate(views, plan.accumulators[a], plan.bounds, steps, time, at[:count], index, keys)
 
 
 @njit(cache=True, error_model="numpy")
-def _open_panes(v8, ring_at, panes, size, newest, count):  # type: ignore[no-untyped-def]
-    """Empty the newest panes, `count` of them; all of them after a long gap."""
-    for k in range(min(panes, count)):
-        at = ring_at + (newest - k) % panes * size
-        for byte in range(at, at + size):
-            v8[byte] = 0
+def _to_steps(source, values, index, out):  # type: ignore[no-untyped-def]
+    """Values as whole numbers of steps above their source's low end; -1 where they are unknown."""
+    low, high, per_unit = source[0], source[1], source[2]
+    unknown = -1 if source[3] > 0.0 else 0
+    for j in range(len(index)):
+        value = values[index[j]]
+        if math.isnan(value):
+            out[j] = unknown
+        else:
+            out[j] = np.int64(math.floor((min(max(value, low), high) - low) * per_unit + 0.5))
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
-def _keep_latest_place(v16, v32, at, time_width, time, lat, lon):  # type: ignore[no-untyped-def]
-    """A place, then its time since the pane's start plus 1."""
-    time_at = at + 8
-    known = np.int64(v16[time_at >> 1]) if time_width == 1 else np.int64(v32[time_at >> 2])
-    if time < known:
-        return
-    if time == known:  # which of two at one moment is kept must not depend on which comes first
-        my_lat = np.int64(v32[at >> 2])
-        if lat < my_lat or (lat == my_lat and lon <= np.int64(v32[(at >> 2) + 1])):
-            return
-    v32[at >> 2] = lat
-    v32[(at >> 2) + 1] = lon
-    if time_width == 1:
-        v16[time_at >> 1] = time
+@njit(cache=True, error_model="numpy")
+def _find_panes(ring, row_bytes, slot, ts, index, pane, time, at):  # type: ignore[no-untyped-def]
+    """The number of each event's pane, the time since its start plus 1, and where it lies."""
+    pane_ms, panes = ring[0], ring[1]
+    for j in range(len(index)):
+        ms = _to_ms(ts[index[j]])
+        pane[j] = ms // pane_ms
+        time[j] = ms - pane[j] * pane_ms + 1
+        at[j] = np.int64(slot[index[j]]) * row_bytes + ring[2] + pane[j] % panes * ring[3]
+
+
+@njit(cache=True, error_model="numpy")
+def _open_panes(views, ring, r, row_bytes, slot, index, pane, at):  # type: ignore[no-untyped-def]
+    """Empty the panes between the newest one and the events'; at[j] = -1 where the pane is behind the ring.
+
+    An event whose pane another one of this chunk pushes out of the ring would be forgotten with it.
+    """
+    v8, _, _, v64 = views
+    panes, size = ring[1], ring[3]
+    for j in range(len(index)):
+        row = np.int64(slot[index[j]]) * row_bytes
+        newest = v64[(row >> 3) + NEWEST + r]
+        if pane[j] > newest:
+            for k in range(min(panes, pane[j] - newest)):
+                first = row + ring[2] + (pane[j] - k) % panes * size
+                for byte in range(first, first + size):
+                    v8[byte] = 0
+            v64[(row >> 3) + NEWEST + r] = pane[j]
+    for j in range(len(index)):
+        row = np.int64(slot[index[j]]) * row_bytes
+        if pane[j] <= v64[(row >> 3) + NEWEST + r] - panes:
+            at[j] = -1
+
+
+@njit(cache=True, error_model="numpy")
+def _accumulate(views, accumulator, bounds, steps, time, at, index, keys):  # type: ignore[no-untyped-def]
+    """Add events to one accumulator of their panes."""
+    v8, v16, v32, v64 = views
+    op, source, offset, width = accumulator[0], accumulator[1], accumulator[2], accumulator[3]
+    values = steps[max(source, 0)] if len(steps) > 0 else time  # of no source: of events that all count
+    if op == PLACE:
+        _keep_latest_places(v16, v32, accumulator, values, steps[accumulator[4]], time, at)
+    elif op == LATEST:
+        for j in range(len(at)):
+            if at[j] >= 0 and values[j] >= 0:
+                _keep_latest(views, at[j] + offset, width, accumulator[5], time[j], values[j])
+    elif op == DISTINCT:
+        for j in range(len(at)):
+            if at[j] >= 0:
+                _keep_smallest(v32, (at[j] + offset) >> 2, _hash32(keys[index[j]]))
+    elif width == 0:
+        _gather(v8, 0xFF, accumulator, bounds, values, at)
+    elif width == 1:
+        _gather(v16, 0xFFFF, accumulator, bounds, values, at)
+    elif width == 2:
+        _gather(v32, 0xFFFFFFFF, accumulator, bounds, values, at)
     else:
-        v32[time_at >> 2] = time
+        _gather(v64, 0x7FFFFFFFFFFFFFFF, accumulator, bounds, values, at)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
-def _keep_latest(v8, v16, v32, v64, at, width, time_width, time, value):  # type: ignore[no-untyped-def]
-    """A value, then its time since the pane's start plus 1."""
+@njit(cache=True, error_model="numpy")
+def _gather(view, most, accumulator, bounds, values, at):  # type: ignore[no-untyped-def]
+    """Sums and maxima in one width. What is added is not negative, and a full sum stays full in any order."""
+    op, source, offset, width = accumulator[0], accumulator[1], accumulator[2], accumulator[3]
+    for j in range(len(at)):
+        value = values[j] if source >= 0 else 1
+        if at[j] < 0 or value < 0:
+            continue
+        place = (at[j] + offset) >> width
+        if op == SKETCH:
+            place += _bucket(bounds[source], value)
+        if op in (HIGHEST, LOWEST):
+            value = value + 1 if op == HIGHEST else accumulator[4] - value + 1
+            view[place] = max(np.int64(view[place]), value)
+        else:
+            if op == SQUARES:
+                value *= value
+            elif op != SUM:
+                value = 1
+            view[place] = min(most - value, np.int64(view[place])) + value
+
+
+@njit(cache=True, error_model="numpy")
+def _keep_latest_places(v16, v32, accumulator, lat, lon, time, at):  # type: ignore[no-untyped-def]
+    """A place of a pane is its latitude, its longitude, and its time."""
+    offset, short = accumulator[2], accumulator[5] == 1
+    for j in range(len(at)):
+        if at[j] < 0 or lat[j] < 0 or lon[j] < 0:
+            continue
+        place = (at[j] + offset) >> 2
+        known = np.int64(v16[2 * place + 4]) if short else np.int64(v32[place + 2])
+        if time[j] < known:
+            continue
+        if time[j] == known:  # which of two at one moment is kept must not depend on which comes first
+            my_lat = np.int64(v32[place])
+            if lat[j] < my_lat or (lat[j] == my_lat and lon[j] <= np.int64(v32[place + 1])):
+                continue
+        v32[place], v32[place + 1] = lat[j], lon[j]
+        if short:
+            v16[2 * place + 4] = time[j]
+        else:
+            v32[place + 2] = time[j]
+
+
+@njit(cache=True, error_model="numpy")
+def _keep_latest(views, at, width, time_width, time, value):  # type: ignore[no-untyped-def]
+    """A value, then its time; of two at one moment the higher value."""
+    v8, v16, v32, v64 = views
     time_at = at + (1 << width)
     known = _get(v8, v16, v32, v64, time_width, time_at)
     if time > known or (time == known and value > _get(v8, v16, v32, v64, width, at)):
@@ -213,7 +236,7 @@ def _keep_latest(v8, v16, v32, v64, at, width, time_width, time, value):  # type
         _put(v8, v16, v32, v64, time_width, time_at, time)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(cache=True, error_model="numpy")
 def _get(v8, v16, v32, v64, width, at):  # type: ignore[no-untyped-def]
     if width == 0:
         return np.int64(v8[at])
@@ -224,7 +247,7 @@ def _get(v8, v16, v32, v64, width, at):  # type: ignore[no-untyped-def]
     return v64[at >> 3]
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@njit(cache=True, error_model="numpy")
 def _put(v8, v16, v32, v64, width, at, value):  # type: ignore[no-untyped-def]
     if width == 0:
         v8[at] = value
@@ -236,26 +259,13 @@ def _put(v8, v16, v32, v64, width, at, value):  # type: ignore[no-untyped-def]
         v64[at >> 3] = value
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
-def _add(v8, v16, v32, v64, width, at, value):  # type: ignore[no-untyped-def]
-    """Add what is not negative; a full accumulator stays full, in whatever order."""
-    if width == 0:
-        v8[at] = min(0xFF, np.int64(v8[at]) + value)
-    elif width == 1:
-        v16[at >> 1] = min(0xFFFF, np.int64(v16[at >> 1]) + value)
-    elif width == 2:
-        v32[at >> 2] = min(0xFFFFFFFF, np.int64(v32[at >> 2]) + value)
-    else:
-        v64[at >> 3] += value
-
-
-@njit(cache=True, error_model="numpy", forceinline=True)
-def _bucket(bounds, source, value):  # type: ignore[no-untyped-def]
+@njit(cache=True, error_model="numpy")
+def _bucket(bounds, value):  # type: ignore[no-untyped-def]
     """The first bucket whose upper bound is not below the value."""
-    low, high = 0, bounds.shape[1] - 1
+    low, high = 0, len(bounds) - 1
     while low < high:
         middle = (low + high) >> 1
-        if bounds[source, middle] < value:
+        if bounds[middle] < value:
             low = middle + 1
         else:
             high = middle
@@ -290,7 +300,7 @@ def _keep_smallest(v32, at, h):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def read(views, plan, slots, now_ts, out):  # type: ignore[no-untyped-def]
-    v8, v16, v32, v64 = views
+    v64 = views[3]
     rings, fields, features = plan.rings, plan.fields, plan.features
     sources, bounds, numbers = plan.sources, plan.bounds, plan.numbers
     longest = 1
@@ -299,11 +309,12 @@ def read(views, plan, slots, now_ts, out):  # type: ignore[no-untyped-def]
     series = np.zeros((len(fields), longest), np.int64)
     chords = np.zeros((longest, 3), np.int64)
     chord_m = np.zeros(longest)
+    way = np.zeros(5)
     hashes = np.zeros(HASHES, np.uint32)
     for i in range(len(slots)):
         row = np.int64(slots[i]) * plan.row_bytes
         now_ms = max(_to_ms(now_ts[i]), v64[(row >> 3) + LAST_MS])
-        _unpack(v8, v16, v32, v64, row, rings, fields, series)
+        _unpack(views, row, rings, fields, series)
         chords_of, chord_count = -1, 0
         for f in range(len(features)):
             how, r, a = features[f, 0], features[f, 1], features[f, 4]
@@ -314,42 +325,56 @@ def read(views, plan, slots, now_ts, out):  # type: ignore[no-untyped-def]
             first, last = max(begin - oldest, 0), min(end - oldest, rings[r, 1] - 1)
             s = features[f, 7]
             low, per_unit = (sources[s, 0], sources[s, 2]) if s >= 0 else (0.0, 1.0)
+            column = features[f, 8]
             if how >= READ_PATH:
                 if chords_of != a:
                     chords_of = a
                     chord_count = _chords(series, a, rings[r, 1], pane_ms, chords, chord_m)
-                from_, to = begin - oldest, end - oldest
-                out[i, f] = _read_path(how, numbers[f], from_, to, chord_count, chords, chord_m)
+                if f == 0 or not _same_way(features, numbers, f - 1, f):
+                    _add_up(begin - oldest, end - oldest, numbers[f], chords[:chord_count], chord_m, way)
+                out[i, column] = _read_way(how, way)
             elif how <= READ_RATE:
                 value = _read_sums(how, series, features, f, first, last, low, per_unit)
                 if how == READ_RATE:
                     value *= numbers[f, 0] * 1000.0 / (min(now_ms + 1, (end + 1) * pane_ms) - begin * pane_ms)
-                out[i, f] = value
+                out[i, column] = value
             elif how == READ_QUANTILE:
                 buckets = features[f, 5]
-                out[i, f] = (
+                out[i, column] = (
                     _read_quantile(numbers[f, 0], series, a, buckets, bounds[s], first, last) / per_unit
                 )
             elif how == READ_DISTINCT:
-                out[i, f] = _read_distinct(series, a, first, last, hashes)
+                out[i, column] = _read_distinct(series, a, first, last, hashes)
             else:
                 steps = _read_panes(how, series, a, features[f, 5], sources, s, numbers[f, 1], first, last)
-                out[i, f] = low + steps / per_unit
+                out[i, column] = low + steps / per_unit
 
 
 @njit(cache=True, error_model="numpy")
-def _unpack(v8, v16, v32, v64, row, rings, fields, series):  # type: ignore[no-untyped-def]
+def _unpack(views, row, rings, fields, series):  # type: ignore[no-untyped-def]
     """The fields of one entity's panes, oldest pane first: series (N, longest)."""
+    v8, v16, v32, v64 = views
     for r in range(len(rings)):
         panes, size = rings[r, 1], rings[r, 3]
-        oldest_at = (v64[(row >> 3) + NEWEST + r] + 1) % panes
-        for k in range(panes):
-            p = oldest_at + k
-            if p >= panes:
-                p -= panes
-            pane_at = row + rings[r, 2] + p * size
-            for n in range(rings[r, 6], rings[r, 7]):
-                series[n, k] = _get(v8, v16, v32, v64, fields[n, 1], pane_at + fields[n, 0])
+        oldest = (v64[(row >> 3) + NEWEST + r] + 1) % panes
+        for n in range(rings[r, 6], rings[r, 7]):
+            at, width = row + rings[r, 2] + fields[n, 0], fields[n, 1]
+            if width == 0:
+                _unroll(v8[at:], size, panes, oldest, series[n])
+            elif width == 1:
+                _unroll(v16[at >> 1 :], size >> 1, panes, oldest, series[n])
+            elif width == 2:
+                _unroll(v32[at >> 2 :], size >> 2, panes, oldest, series[n])
+            else:
+                _unroll(v64[at >> 3 :], size >> 3, panes, oldest, series[n])
+
+
+@njit(cache=True, error_model="numpy")
+def _unroll(view, size, panes, oldest, out):  # type: ignore[no-untyped-def]
+    for k in range(panes - oldest):
+        out[k] = view[(oldest + k) * size]
+    for k in range(oldest):
+        out[panes - oldest + k] = view[k * size]
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)
@@ -469,39 +494,62 @@ def _chords(series, a, panes, pane_ms, chords, chord_m):  # type: ignore[no-unty
 
 
 @njit(cache=True, error_model="numpy")
-def _read_path(how, numbers, begin, end, n, chords, chord_m):  # type: ignore[no-untyped-def]
-    """What the chords that end in the window and begin at most a pane before it tell."""
+def _same_way(features, numbers, e, f):  # type: ignore[no-untyped-def]
+    """Whether two features of places are read from the same chords in the same way."""
+    for k in range(1, 5):
+        if features[e, k] != features[f, k]:
+            return False
+    return features[e, 0] >= READ_PATH and numbers[e, 0] == numbers[f, 0] and numbers[e, 1] == numbers[f, 1]
+
+
+@njit(cache=True, error_model="numpy")
+def _add_up(begin, end, numbers, chords, chord_m, out):  # type: ignore[no-untyped-def]
+    """Add up the chords that end in the window and begin at most a pane before it.
+
+    out: metres, milliseconds, those of chords shorter than still_m, halts, mean of the chords' paces with
+    weights that fade from the last one backwards.
+    """
     still_m, fading = numbers[0], numbers[1]
     way_m = pace = weight = 0.0
     way_ms = still_ms = halts = 0
     was_still = False
+    first = len(chords)
+    while first > 0 and chords[first - 1, 0] >= begin - 1:
+        first -= 1
     before = 0
-    for k in range(n):
-        if chords[k, 0] < begin - 1 or chords[k, 1] > end:
-            continue
-        still = chord_m[k] < still_m
-        if still:
+    for k in range(first, len(chords)):
+        if chords[k, 1] > end:
+            break
+        way_m += chord_m[k]
+        way_ms += chords[k, 2]
+        if chord_m[k] < still_m:
             still_ms += chords[k, 2]
             if not was_still:
                 halts += 1
-        was_still = still
-        way_m += chord_m[k]
-        way_ms += chords[k, 2]
-        if how == READ_PACE_EWMA:
+            was_still = True
+        else:
+            was_still = False
+        if fading > 0.0:
             for _ in range(chords[k, 1] - before):
                 pace *= fading
                 weight *= fading
             before = chords[k, 1]
             pace += chord_m[k] / chords[k, 2]
             weight += 1.0
+    out[0], out[1], out[2], out[3] = way_m, way_ms, still_ms, halts
+    out[4] = pace / weight if weight > 0.0 else math.nan
+
+
+@njit(cache=True, error_model="numpy")
+def _read_way(how, way):  # type: ignore[no-untyped-def]
     if how == READ_PATH:
-        return way_m
+        return way[0]
     if how == READ_STOPS:
-        return float(halts)
-    if way_ms == 0:
+        return way[3]
+    if way[1] == 0.0:
         return math.nan
     if how == READ_PACE:
-        return way_m / (way_ms * 1e-3)
+        return way[0] / (way[1] * 1e-3)
     if how == READ_STOPPED_SHARE:
-        return still_ms / way_ms
-    return pace / weight * 1000.0
+        return way[2] / way[1]
+    return way[4] * 1000.0

@@ -179,6 +179,12 @@ def window_layout(
     for ring in rings:
         ring[2] = at
         at += _up(ring[1] * ring[3], 8)
+    readings = [
+        ((*_reading(feature, used, names), column), _numbers(feature, features))
+        for column, (feature, used) in enumerate(zip(features, uses, strict=True))
+    ]
+    # features of one way stand side by side, so that it is added up once
+    readings.sort(key=lambda one: (*one[0][1:5], *one[1]) if one[0][0] >= kernels.READ_PATH else ())
     plan = Plan(
         row_bytes=at,
         grace_ms=grace_s * 1000,
@@ -193,10 +199,8 @@ def window_layout(
         ).reshape(-1, 6),
         fields=np.array([place for a in accumulators for place in a.field_places()], np.int64).reshape(-1, 2),
         bounds=_bounds(sources, accumulators),
-        features=np.array(
-            [_reading(feature, used, names) for feature, used in zip(features, uses, strict=True)], np.int64
-        ).reshape(-1, 8),
-        numbers=np.array([_numbers(feature) for feature in features], np.float64).reshape(-1, 2),
+        features=np.array([row for row, _ in readings], np.int64).reshape(-1, 9),
+        numbers=np.array([numbers for _, numbers in readings], np.float64).reshape(-1, 2),
     )
     dtype = np.dtype([*header.descr, ("panes", np.uint8, (at - header.itemsize,))])
     stored = (remembered, header.descr, plan.rings.tolist(), plan.accumulators.tolist())
@@ -399,9 +403,24 @@ def _reading(feature: Feature, used: Sequence[_Accumulator], names: Sequence[str
     return (how, used[0].ring, feature.window_s // feature.hop_s, int(feature.complete), *fields, source)
 
 
-def _numbers(feature: Feature) -> tuple[float, float]:
-    fading = 0.5 ** (feature.hop_s / feature.parameter) if "ewma" in feature.aggregate else 0.0
-    return feature.parameter, fading
+def _numbers(feature: Feature, features: Sequence[Feature]) -> tuple[float, float]:
+    """Parameter and fading; those of one way take each other's."""
+    if feature.aggregate not in _PLACES:
+        return feature.parameter, _fading(feature)
+    same = [
+        other
+        for other in (feature, *features)
+        if other.aggregate in _PLACES
+        and (other.source, other.hop_s, other.window_s, other.complete)
+        == (feature.source, feature.hop_s, feature.window_s, feature.complete)
+    ]
+    still_m = [other.parameter for other in same if other.aggregate in ("stops", "stopped_share")]
+    fading = [_fading(other) for other in same if other.aggregate == "pace_ewma"]
+    return (still_m or [0.0])[0], (fading or [0.0])[0]
+
+
+def _fading(feature: Feature) -> float:
+    return 0.5 ** (feature.hop_s / feature.parameter) if "ewma" in feature.aggregate else 0.0
 
 
 def values_of(layout: WindowLayout, **columns: NDArray[Any]) -> F64:
