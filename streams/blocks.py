@@ -71,6 +71,16 @@ class BlockThread(AIOKafkaConsumerThread):
         fetcher._prefetch_backoff = TAKEN_WITHIN_S
         fetcher._fetch_max_wait_ms = FETCH_WAIT_MS
 
+    def seek(self, partition: TP, offset: int) -> None:
+        """Seek on the thread's own loop, soon: aiokafka's fetcher falls over a seek from another thread."""
+        consumer = self._ensure_consumer()
+
+        def seek() -> None:
+            if partition in consumer.assignment():
+                consumer.seek(partition, offset)
+
+        self.thread_loop.call_soon_threadsafe(seek)
+
 
 class BlockConsumer(Consumer):
     """Commits what checkpoints say; Faust's gap bookkeeping would take every block for a hole."""

@@ -131,6 +131,7 @@ class Shards:
         self._parked: dict[int, _Owned] = {}  # handed over, and perhaps given back by the same rebalance
         self._lease_at = time.monotonic()
         self._still: dict[TP, tuple[int, float]] = {}  # position, and since when it is that
+        self._healed: dict[TP, tuple[int, int]] = {}  # position, and how often it was sought back to
         self._moved_at = 0.0  # when any of them last moved
 
     # ---- blocks
@@ -541,7 +542,12 @@ class Shards:
                 self._moved_at = now
         busy = now - self._moved_at < SILENCE_S or any(owned.lock.locked() for owned in self.owned.values())
         for tp, position in positions.items():
-            if now - self._still[tp][1] > (LONG_SILENCE_S if busy else SILENCE_S):
+            was_at, times = self._healed.get(tp, (-1, 0))
+            times = times if was_at == position else 0
+            # a slow broker's answer would be thrown away again and again
+            patience_s = LONG_SILENCE_S if busy else min(LONG_SILENCE_S, SILENCE_S * 2**times)
+            if now - self._still[tp][1] > patience_s:
+                self._healed[tp] = (position, times + 1)
                 log.warning(
                     "%s/%d: %d waits and does not come: seeking back", tp.topic, tp.partition, position
                 )
