@@ -6,11 +6,11 @@ BIN := .venv/bin
 RUN_DIR := $(if $(FLANEUR_RUN_DIR),$(FLANEUR_RUN_DIR),.run)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop test check bench clean tools graph
+.PHONY: help setup run stop test test-faults check bench clean tools graph
 
 help: ## what each target does
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | \
-		awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+		awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 setup: .venv/.installed tools $(RUN_DIR)/broker/.resolved graph ## make this machine ready: packages, broker, graph
 
@@ -37,6 +37,11 @@ test: export BOOTSTRAP :=
 test: export REDIS_URL :=
 test: setup ## run all tests, against a real broker and a real Redis (ARGS="-k name" and so on)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-faults: export BOOTSTRAP :=
+test-faults: export REDIS_URL :=
+test-faults: setup ## kill workers, broker and Redis at every stage; half an hour (ARGS="--faults-seed 7 --faults-repeat 3")
+	@$(BIN)/python -m pytest tests/faults --faults long $(ARGS)
 
 check: .venv/.installed ## style, types and import direction
 	$(BIN)/ruff check .

@@ -17,6 +17,14 @@ from streams.local_services import (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    faults = parser.getgroup("faults", "tests/faults: what a deployment survives")
+    faults.addoption("--faults", choices=("short", "long"), default="short", help="Which cases are run.")
+    faults.addoption("--faults-seed", type=int, help="For what is random in them; the time by default.")
+    faults.addoption("--faults-repeat", type=int, default=1, help="How often each case is run.")
+    faults.addoption("--faults-json", metavar="FILE", help="Where the recovery times are written.")
+
+
 @dataclass(frozen=True)
 class Services:
     """A broker and a Redis of the suite's own, on free loopback ports, with data in a temporary folder."""

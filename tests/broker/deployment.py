@@ -43,12 +43,14 @@ class Worker:
 
     def start(self) -> Worker:
         names = ("bootstrap", "redis_url", "graph_dir", "group", "worker_id", "metrics_port", "partitions")
+        names += ("session_timeout_s", "accept_loss")
         env = os.environ | {name.upper(): str(getattr(self.settings, name)) for name in names}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [Path(sys.executable).parent / "flaneur", "worker"], env=env, stdout=log, stderr=log
-            )
+            self.process = subprocess.Popen(self.command(), env=env, stdout=log, stderr=log)
         return self
+
+    def command(self) -> list[str]:
+        return [str(Path(sys.executable).parent / "flaneur"), "worker"]
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels; 0 while the worker does not answer."""
@@ -129,9 +131,9 @@ class Phone:
             except BufferError:
                 self._producer.poll(0.1)
 
-    def flush(self) -> None:
+    def flush(self, within_s: float = 60.0) -> None:
         """Wait until everything is acknowledged; AssertionError if anything is not."""
-        assert self._producer.flush(60) == 0
+        assert self._producer.flush(within_s) == 0
         assert not self._failed, self._failed
 
     def send(self, topic: str, key: str | None, *values: Any) -> None:
