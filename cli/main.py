@@ -27,6 +27,7 @@ COMMANDS = {
     "import-osm": ("cli.import_osm", "Make the walk graph from OpenStreetMap extracts."),
     "plan": ("cli.plan", "Propose walks: ways to a place, or loops."),
     "factors": ("cli.factors", "List what a taste can weigh."),
+    "features": ("cli.features", "List what is known of walkers, cells and stretches."),
     "match": ("cli.match", "Match recorded traces to the graph."),
     "replay": ("cli.replay", "Publish recorded traces as if people walked them now."),
     "feed": ("cli.feed", "Publish traffic and weather from the files of a feed."),
