@@ -6,7 +6,8 @@ import math
 
 import click
 
-from models.features import FEATURES, Feature
+from geo.window_layout import Feature
+from models.features import FEATURES
 
 HEADINGS = ("feature", "of", "source", "aggregate", "window", "default", "meaning")
 
