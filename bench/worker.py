@@ -81,6 +81,13 @@ class Worker:
             )
         self._process = psutil.Process(self._child.pid)
 
+    @property
+    def pid(self) -> int:
+        """The process that runs now; raises Unavailable when none does."""
+        if self._child is None:
+            raise Unavailable("the worker does not run")
+        return self._child.pid
+
     def stop(self) -> None:
         """Ask the worker to end (it checkpoints first), and end it if it does not."""
         if self._child is None:

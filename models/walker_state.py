@@ -30,7 +30,7 @@ _HEADER = np.dtype([("magic", "S4"), ("schema", "<u4"), ("walkers", "<u4")])
 FIXES = 0  # the fixes' topic comes first
 _STORED = ("windows", "matches", "trips", "passages")  # what is packed of each walker, beside the route
 _COLUMNS = (
-    *(*_STORED, "city", "contained", "bucket", "moved", "next_fix", "decision", "decided_at"),
+    *(*_STORED, "city", "seen_s", "contained", "bucket", "moved", "next_fix", "decision", "decided_at"),
     *("_route_first", "_route_size"),
 )
 _ROWS = (MATCH_STATE, TRIP_STATE, PASSAGE_STATE, PASSAGE)
@@ -49,9 +49,12 @@ class PackedWalkers:
 class FinishedPassages:
     """Passages that were finished and are not yet known to have been sent, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, rows: NDArray[Any] | None = None) -> None:
         self._rows = np.zeros(1024, PASSAGE)
         self._used = 0
+        if rows is not None:
+            self.room(len(rows))[:] = rows
+            self.keep(len(rows))
 
     def __len__(self) -> int:
         return self._used
@@ -113,6 +116,7 @@ class WalkerState:
         self.city = np.full(capacity, -1, np.int32)  # number of the one that the walker is in, -1 none yet
         #: by topic: the next offset that is not contained, as it was when the walker was loaded
         self.contained = np.zeros((capacity, len(topics)), np.int64)
+        self.seen_s = np.zeros(capacity)  # when something last came from the walker, by their owner's clock
         self.bucket = np.zeros(capacity, np.int32)
         self.moved = np.zeros(capacity, np.bool_)  # since features were last read
         # scratch of `models.trip.advance_fixes`: only the slots of the block at hand mean anything
@@ -155,6 +159,32 @@ class WalkerState:
             self.bucket[s] = b
             self.members[b].append(s)
         return slots
+
+    def forget(self, slots: NDArray[np.int64]) -> None:
+        """Drop walkers; their buckets must be stored again. Who stays gets another slot, in order."""
+        stays = np.ones(len(self.devices), np.bool_)
+        stays[slots] = False
+        kept = np.flatnonzero(stays)
+        now = np.cumsum(stays) - 1
+        devices = [self.devices[s] for s in kept.tolist()]
+        for name in _COLUMNS:
+            old = getattr(self, name)
+            new = np.zeros((max(1024, 2 * len(kept)), *old.shape[1:]), old.dtype)
+            new[: len(kept)] = old[kept]
+            setattr(self, name, new)
+        rows = self.finished.rows()
+        rows = rows[stays[rows["slot"]]]
+        rows["slot"] = now[rows["slot"]]
+        self.finished = FinishedPassages(rows)
+        self._slots = DeviceTable(len(self.bucket))
+        names = BytesColumn.of(devices)
+        self._slots.slots(names.data, names.span)
+        self.devices = devices
+        self.members = [[] for _ in self.members]
+        for s, bucket in enumerate(self.bucket[: len(kept)].tolist()):
+            self.members[bucket].append(s)
+        self.city[len(kept) :] = -1
+        self._compact(0)
 
     def _grow(self, capacity: int) -> None:
         for name in _COLUMNS:

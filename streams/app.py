@@ -24,7 +24,7 @@ from streams.condition_shard import ConditionShard
 from streams.crowd_shard import CrowdShard
 from streams.leaving import leave
 from streams.network_service import NetworkService
-from streams.online_store import OnlineStore
+from streams.online_store import OnlineStore, walker_key
 from streams.settings import Settings
 from streams.shards import Shards
 from streams.topics import (
@@ -41,6 +41,7 @@ from streams.walker_shard import WalkerShard
 from streams.watchdog import Watchdog
 
 CONDITIONS_TICK_S = 2.0
+FORGET_TICK_S = 60.0
 
 settings = Settings.from_env()
 
@@ -218,6 +219,21 @@ async def _observe() -> None:
             if walkers.owned.get(partition) is owned:
                 assert isinstance(owned.shard, WalkerShard)
                 await walkers.emit(owned, partition, owned.shard.observe())
+
+
+@app.task
+async def _keep_forgetting() -> None:
+    await _guarded(_every(min(FORGET_TICK_S, settings.forget_s / 4.0), _forget_gone))
+
+
+async def _forget_gone() -> None:
+    for partition, owned in list(walkers.owned.items()):
+        async with owned.lock:
+            if walkers.owned.get(partition) is owned:
+                assert isinstance(owned.shard, WalkerShard)
+                gone = owned.shard.forget_gone(time.monotonic(), settings.forget_s)
+                online_store.put(dict.fromkeys(map(walker_key, gone)))
+                metrics.WALKERS_FORGOTTEN.inc(len(gone))
 
 
 @app.task

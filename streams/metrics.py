@@ -46,6 +46,7 @@ ROUTE_UPDATES = Counter("flaneur_route_updates", "Route updates sent", ["reason"
 REPLAN_FAILED = Counter("flaneur_replans_failed", "Searches that found no route", ["reason"])
 SETTLED_NODES = Counter("flaneur_search_settled_nodes", "Nodes settled by route searches")
 WALKERS = Gauge("flaneur_walkers", "Walkers whose state this worker holds")
+WALKERS_FORGOTTEN = Counter("flaneur_walkers_forgotten", "Walkers of whom nothing had come for too long")
 ACTIVE_TRIPS = Gauge("flaneur_active_trips", "Trips under way in this worker")
 
 PASSAGES_SENT = Counter("flaneur_passages", "Passages of walkers along edges, sent to cell-observations")

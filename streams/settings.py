@@ -29,6 +29,7 @@ class Settings:
     replication: int = 1
     buckets: int = 64  # of walkers in each partition's checkpoint
     checkpoint_s: float = 1.0  # at most this much is replayed after a crash
+    forget_s: float = 86_400.0  # a walker of whom nothing has come for so long is forgotten
     online_store_s: float = 1.0  # how often changed features go to Redis
     observe_s: float = 30.0  # how often passages of walkers go to cell-observations
     max_block_fixes: int = 8_192  # a block is processed in one go: bounds the time the loop is held

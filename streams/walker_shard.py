@@ -152,11 +152,32 @@ class WalkerShard:
     def checkpointed(self) -> None:
         self._ahead.end_checkpoint()
 
+    # ---- who is gone
+
+    def forget_gone(self, now_s: float, after_s: float) -> list[bytes]:
+        """Forget the walkers of whom nothing has come for so long, and their trips; their devices.
+
+        now_s: of any clock that goes on evenly. A walker is first seen when they are first looked at.
+        """
+        state = self.walking.state
+        n = len(state)
+        state.seen_s[:n][state.moved[:n] | (state.seen_s[:n] == 0.0)] = now_s
+        gone = state.seen_s[:n] < now_s - after_s
+        gone[state.finished.rows()["slot"]] = False
+        unsent = {device for device, _ in self._unsent}
+        slots = [s for s in np.flatnonzero(gone).tolist() if state.devices[s] not in unsent]
+        devices = [state.devices[s] for s in slots]
+        if slots:
+            self.walking.dirty[state.bucket[slots]] = True
+            state.forget(np.array(slots, np.int64))
+        return devices
+
     # ---- online store
 
     def online_values(self) -> dict[bytes, bytes]:
         """Features of the walkers who moved since the last call, as the online store keeps them."""
         slots, ts, values = self.walking.changed_features()
+        self.walking.state.seen_s[slots] = 0.0  # now, when it is next looked at
         devices = self.walking.state.devices
         packed = pack_features(ts, values)
         return {walker_key(devices[s]): value for s, value in zip(slots.tolist(), packed, strict=True)}

@@ -147,4 +147,18 @@ def world_change(
     measure("world-change", as_json, graph_dir, lambda session: run_world_change(job, session))
 
 
-COMMANDS = (stream, pipeline, latency, checkpoint, recovery, world_change)
+@click.command("soak")
+@on_services
+@click.option("--minutes", type=float, default=10.0, show_default=True, help="A quarter of it to warm up.")
+@click.option("--rate", type=float, default=1_000.0, show_default=True, help="Fixes a second.")
+def soak(
+    as_json: bool, partitions: int, graph_dir: str | None, seed: int, minutes: float, rate: float
+) -> None:
+    """Walkers come and go at a steady rate: what the worker's memory does, and whether it forgets them."""
+    from bench.soak import SoakJob, run_soak
+
+    job = SoakJob(minutes, rate, partitions, seed)
+    measure("soak", as_json, graph_dir, lambda session: run_soak(job, session))
+
+
+COMMANDS = (stream, pipeline, latency, checkpoint, recovery, world_change, soak)

@@ -181,3 +181,34 @@ def test_buckets_come_back_as_they_were(city: City, tmp_path: Path) -> None:
         assert again.matches[t].tobytes() == one.state.matches[s].tobytes()
         assert repr(again.trips[t]) == repr(one.state.trips[s])
         assert again.route_edges(t).tolist() == one.state.route_edges(s).tolist()
+
+
+def test_who_is_forgotten_leaves_no_trace_and_the_others_stay(city: City) -> None:
+    one, other = walking(city), walking(city)
+    values = [encode(fix) for fix in stream(city)]
+    for every in (one, other):
+        for k, route in enumerate(ROUTES):
+            ask(every, city, f"w{k}", route[0], "H", k)
+        every.take_fixes(BytesColumn.of(values[:300]), np.arange(300))
+    one.state.forget(np.array([one.state.slot(b"w1"), one.state.slot(b"w4")], np.int64))
+    assert sorted(one.state.devices) == [b"w0", b"w2", b"w3", b"w5"]
+    assert one.state.find(b"w1") is None
+    assert sorted(s for members in one.state.members for s in members) == list(range(4))
+    stays = [fix for fix in stream(city)[300:] if fix.device not in ("w1", "w4")]
+    told = [
+        every.take_fixes(BytesColumn.of([encode(fix) for fix in stays]), np.arange(300, 300 + len(stays)))
+        for every in (one, other)
+    ]
+    assert told[0].updates == told[1].updates
+    for device in one.state.devices:
+        s, t = one.state.slot(device), other.state.slot(device)
+        assert one.state.bucket[s] == other.state.bucket[t]
+        assert one.state.windows[s].tobytes() == other.state.windows[t].tobytes()
+        assert one.state.matches[s].tobytes() == other.state.matches[t].tobytes()
+        assert one.state.route_edges(s).tolist() == other.state.route_edges(t).tolist()
+    finished = [
+        [(every.state.devices[row["slot"]], *row.tolist()[2:]) for row in every.state.finished.rows()]
+        for every in (one, other)
+    ]
+    assert finished[0] == [row for row in finished[1] if row[0] not in (b"w1", b"w4")]
+    assert one.state.windows["accepted"][one.state.slot(b"w1")] == 0

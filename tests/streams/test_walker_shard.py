@@ -167,3 +167,22 @@ def test_only_the_walkers_of_a_record_are_ahead(city: City) -> None:
     counted = {device: int(state.windows["accepted"][s]) for s, device in enumerate(state.devices)}
     assert counted == {b"bob": 2 * FIXES, b"anna": FIXES}
     assert not state.windows["duplicates"].any()
+
+
+def test_who_is_gone_is_forgotten(city: City) -> None:
+    shard = Crashing(city).shard
+    shard.process(request(city))
+    assert shard.forget_gone(100.0, 60.0) == []
+    assert shard.forget_gone(200.0, 60.0) == []  # the answer may not have been sent
+    others = [encode(fix) for fix in city.walk("otto", "EF")[:5]]
+    shard.process(Block.of(GPS_FIXES, 0, list(range(5)), [None] * 5, others, [1] * 5))
+    shard.observe()
+    shard.sent()
+    shard.stored(["0"])
+    assert shard.forget_gone(205.0, 60.0) == [b"anna"]
+    assert shard.walking.state.devices == [b"otto"]
+    assert shard.dirty() == {"0"}
+    shard.online_values()
+    assert shard.forget_gone(300.0, 60.0) == []
+    assert shard.forget_gone(359.0, 60.0) == []
+    assert shard.forget_gone(361.0, 60.0) == [b"otto"]
