@@ -69,6 +69,11 @@ class Walking:
             self.walk_in(city)
 
     @property
+    def cities(self) -> set[int]:
+        """Where somebody has had a trip."""
+        return set(self._walks)
+
+    @property
     def settled_nodes(self) -> int:
         """Nodes that all searches so far have settled."""
         return sum(walk.rerouting.space.settled_total for walk in self._walks.values())
@@ -275,8 +280,10 @@ class Walking:
 
     # ---- the world
 
-    def change_world(self, city: int, network: Network) -> Step:
+    def change_world(self, city: int, network: Network, before: Network | None = None) -> Step:
         """Take a new network of a city; reroute the walkers there whose way ahead it makes worse.
+
+        Worse than on the network `before`, by default the one in use.
 
         All live routes are scored on both networks in one call each; only those that got worse are searched
         for, and only a clearly better way is sent (`Policy.gain_margin`, `again_margin`).
@@ -285,7 +292,7 @@ class Walking:
         if city not in self._walks:
             return step
         rerouting = self._walks[city].rerouting
-        before, rerouting.network = rerouting.network, network
+        before, rerouting.network = before or rerouting.network, network
         if before is network:
             return step
         slots = self.state.active_slots(city)

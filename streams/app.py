@@ -99,13 +99,17 @@ online_store = OnlineStore(settings.redis_url)
 watchdog = Watchdog(settings.watchdog_s)
 
 
-async def _tell_walkers(city: int, new: Network) -> None:
-    """Everybody in a city whose way ahead got worse gets another one."""
+async def _tell_walkers(news: dict[int, Network]) -> None:
+    """Everybody whose way ahead got worse gets another one."""
+    version = networks.version
     for partition, owned in list(walkers.owned.items()):
         async with owned.lock:
             assert isinstance(owned.shard, WalkerShard)
             if walkers.owned.get(partition) is owned:
-                await walkers.emit(owned, partition, owned.shard.change_world(city, new))
+                for city, new in news.items():
+                    outcome = owned.shard.change_world(city, new, networks.as_of)
+                    await walkers.emit(owned, partition, outcome)
+                owned.shard.checked(version)
 
 
 networks.listen(_tell_walkers)
@@ -143,9 +147,8 @@ async def _open_assigned(shards: Shards) -> None:
     if _paused_at is not None:
         metrics.REBALANCE_PAUSE_SECONDS.observe(time.monotonic() - _paused_at)
         _paused_at = None
-    # those that stay through a rebalance have not heard of news meanwhile
-    for city, network in networks.open().items():
-        await _tell_walkers(city, network)
+    # those that stay through a rebalance have not heard of news meanwhile, nor those whose worker ended
+    await _tell_walkers(networks.open())
 
 
 _tasks: set[asyncio.Future[None]] = set()

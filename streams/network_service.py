@@ -27,7 +27,7 @@ from streams.topics import EDGE_CONDITIONS
 
 log = logging.getLogger(__name__)
 
-Listener = Callable[[int, Network], Awaitable[None]]
+Listener = Callable[[dict[int, Network]], Awaitable[None]]
 POLL_MS = 100
 GATHER_S = 0.05  # conditions that come together make one version
 TICK_S = 5.0
@@ -45,6 +45,7 @@ class NetworkService:
         self._clock = EventClock()
         self._listeners: list[Listener] = []
         self._next_tick = 0.0
+        self._offsets: dict[str, int] = {}  # of the newest record of every key
         self.ready = asyncio.Event()
 
     @cached_property
@@ -66,12 +67,25 @@ class NetworkService:
             log.info("%s is open: %d edges", self.cities[city].name, graph.edge_count)
         return network
 
+    @property
+    def version(self) -> int:
+        """The offset in the topic up to which conditions are in the networks."""
+        return self._version
+
     def open(self) -> dict[int, Network]:
         """The networks of the cities that are open, by number."""
         return dict(self._networks)
 
+    def as_of(self, city: int, version: int) -> Network:
+        """A city's network of now without what came since `version`: nothing is known where there is news."""
+        older, graph = ConditionTable(), self.of(city).graph
+        for condition in self._known.conditions():
+            if self._offsets[condition.key] < version:
+                older.fold(condition)
+        return Network(graph, older.costs(graph, self._clock.now(), version))
+
     def listen(self, listener: Listener) -> None:
-        """`listener` is awaited with the number and every new network of a city that is open."""
+        """`listener` is awaited with the new networks, by number, of the open cities that have news."""
         self._listeners.append(listener)
 
     async def follow(self) -> None:
@@ -108,6 +122,7 @@ class NetworkService:
         changed = False
         for record in records:
             key = (record.key or b"").decode(errors="replace")
+            self._offsets[key] = record.offset
             if record.value is None:
                 for table in (self._known, *self._tables.values()):
                     table.forget(key)
@@ -138,10 +153,11 @@ class NetworkService:
         self._version = version
         metrics.CONDITIONS_VERSION.set(version)
         metrics.CONDITIONS_TS.set(now)
+        news = {}
         for city, old in self.open().items():
             costs = self._tables[city].costs(old.graph, now, version)
             if not len(changed_edges(old.costs, costs)):
                 continue
-            new = self._networks[city] = Network(old.graph, costs)
-            for listener in self._listeners:
-                await listener(city, new)
+            news[city] = self._networks[city] = Network(old.graph, costs)
+        for listener in self._listeners:
+            await listener(news)

@@ -38,6 +38,7 @@ from streams.topics import (
 log = logging.getLogger(__name__)
 
 PSEUDONYM_KEY = "pseudonym-key"  # the bucket that keeps it
+CHECKED = "conditions-checked"  # the bucket that keeps up to which version live routes were checked
 
 R = TypeVar("R", RouteRequest, Rating)
 
@@ -56,6 +57,9 @@ class WalkerShard:
         self._ahead = AheadRecords()
         self._pseudonym_key = os.urandom(32)
         self._key_stored = False
+        self._checked = 0
+        self._checked_stored: int | None = None
+        self._behind: set[int] = set()  # cities whose live routes were not checked since they were loaded
         self._observed = 0  # finished passages that were returned as messages and are not yet sent
         self._settled = 0  # nodes that the metrics have
 
@@ -66,6 +70,9 @@ class WalkerShard:
         for name, data in buckets.items():
             if name == PSEUDONYM_KEY:
                 self._pseudonym_key, self._key_stored = data, True
+                continue
+            if name == CHECKED:
+                self._checked = self._checked_stored = int(data)
                 continue
             if name.startswith(AHEAD):
                 self._ahead.seen(name)
@@ -81,6 +88,7 @@ class WalkerShard:
             if name.startswith(AHEAD) or packed.updates:
                 self.walking.dirty[state.bucket[packed.slots]] = True
         self.walking.open_cities()
+        self._behind = self.walking.cities
 
     def recovered(self) -> list[Outgoing]:
         unsent, self._recovered = self._recovered, {}
@@ -88,11 +96,16 @@ class WalkerShard:
 
     def dirty(self) -> set[str]:
         self._ahead.begin_checkpoint()
-        return {str(bucket) for bucket in np.flatnonzero(self.walking.dirty)}
+        names = {str(bucket) for bucket in np.flatnonzero(self.walking.dirty)}
+        if self._checked != self._checked_stored and (names or self._checked_stored is not None):
+            names.add(CHECKED)
+        return names
 
     def pack(self, name: str, positions: Mapping[str, int]) -> bytes | None:
         if name == PSEUDONYM_KEY:
             return self._pseudonym_key
+        if name == CHECKED:
+            return b"%d" % self._checked
         state = self.walking.state
         if name.startswith(AHEAD):
             ahead = self._ahead.devices(name)
@@ -111,6 +124,8 @@ class WalkerShard:
         for name in names:
             if name == PSEUDONYM_KEY:
                 self._key_stored = True
+            elif name == CHECKED:
+                self._checked_stored = self._checked
             elif not name.startswith(AHEAD):
                 self.walking.dirty[int(name)] = False
         # a bucket that still says «unsent» must be written once more when that is no longer true
@@ -188,12 +203,27 @@ class WalkerShard:
         take = {GPS_FIXES: self._fixes, ROUTE_REQUESTS: self._requests, RATINGS: self._ratings}[block.topic]
         return self._outcome(take(block), block)
 
-    def change_world(self, city: int, network: Network) -> Outcome:
-        """Re-score all live routes in a city on its new network; reroute those it makes worse."""
+    def change_world(
+        self, city: int, network: Network, as_of: Callable[[int, int], Network] | None = None
+    ) -> Outcome:
+        """Re-score all live routes in a city on its new network; reroute those it makes worse.
+
+        as_of: a city's network as it was at a version of the conditions. The worker that held these walkers
+        may have ended before it came to all of them, so the first time they are checked since then.
+        """
         started = time.perf_counter()
-        outcome = self._outcome(self.walking.change_world(city, network), None)
+        before = None
+        if as_of is not None and self._checked_stored is not None and city in self._behind:
+            before = as_of(city, self._checked)
+        self._behind.discard(city)
+        outcome = self._outcome(self.walking.change_world(city, network, before), None)
         metrics.WORLD_CHECK_SECONDS.observe(time.perf_counter() - started)
         return outcome
+
+    def checked(self, version: int) -> None:
+        """All live routes were checked for the conditions up to this version."""
+        if not self._behind:
+            self._checked = version
 
     def _fixes(self, block: Block) -> Step:
         step = self.walking.take_fixes(block.values, block.offsets)
