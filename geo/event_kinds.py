@@ -10,6 +10,8 @@ import math
 import numpy as np
 from numba import njit
 
+from geo.prefetch import prefetch
+
 # where things stand in the header of an entity's state, in units of their width
 LAST_MS, FORGOTTEN_MS = 0, 1  # int64
 ACCEPTED, LATE_COUNT, DUPLICATES, OUT_OF_ORDERS = 4, 5, 6, 7  # uint32
@@ -23,13 +25,16 @@ def classify(views, plan, slot, ts, out_kind):  # type: ignore[no-untyped-def]
     # Arrays are taken out of their tuple once: a tuple of arrays is dear to hand on in an inner loop.
     v8, v16, v32, v64 = views
     row_bytes, grace_ms, size, times_at = plan.row_bytes, plan.grace_ms, plan.remembered, plan.times_at
-    touched = 0
+    for i in range(min(AT_ONCE, len(slot))):
+        prefetch(v8, np.int64(slot[i]) * row_bytes + TIMES_FIRST)
     for i in range(len(slot)):
-        if i % AT_ONCE == 0:  # read the states of the next events at once: the cache misses overlap
+        if i % AT_ONCE == 0:
             for j in range(i, min(i + AT_ONCE, len(slot))):
+                if j + AT_ONCE < len(slot):
+                    prefetch(v8, np.int64(slot[j + AT_ONCE]) * row_bytes + TIMES_FIRST)
                 row = np.int64(slot[j]) * row_bytes
                 next_time = np.int64(v8[row + TIMES_FIRST]) + np.int64(v8[row + TIMES_COUNT])
-                touched += v8[row + 2 * (times_at + _wrapped(next_time, size))]
+                prefetch(v8, row + 2 * (times_at + _wrapped(next_time, size)))
         row = np.int64(slot[i]) * row_bytes
         at64, at32, times = row >> 3, row >> 2, (row >> 1) + times_at
         ms = np.int64(math.floor(ts[i] * 1000.0 + 0.5))
@@ -50,7 +55,6 @@ def classify(views, plan, slot, ts, out_kind):  # type: ignore[no-untyped-def]
         else:
             v32[at32 + DUPLICATES] += np.uint32(1)
             out_kind[i] = 2
-    return touched
 
 
 @njit(cache=True, error_model="numpy", forceinline=True)

@@ -20,6 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from geo.graph import F64, I64
+from geo.prefetch import prefetch
 
 # kinds of accumulators, column OP of `Plan.accumulators`
 COUNT, SUM, SQUARES, HIGHEST, LOWEST, LATEST, PLACE, SKETCH, DISTINCT = range(9)
@@ -90,7 +91,9 @@ def fold(views, plan, slot, kind, ts, values, keys):  # type: ignore[no-untyped-
     The states of different entities lie far apart, and a loop this short waits for many of them at once.
     """
     steps = np.empty((len(plan.sources), AT_ONCE), np.int64)
-    pane, time, at = np.empty(AT_ONCE, np.int64), np.empty(AT_ONCE, np.int64), np.empty(AT_ONCE, np.int64)
+    rings = len(plan.rings)
+    pane, time = np.empty((rings, AT_ONCE), np.int64), np.empty((rings, AT_ONCE), np.int64)
+    at = np.empty((rings, AT_ONCE), np.int64)
     index = np.empty(AT_ONCE, np.int64)
     for begin in range(0, len(slot), AT_ONCE):
         count = 0
@@ -98,14 +101,19 @@ def fold(views, plan, slot, kind, ts, values, keys):  # type: ignore[no-untyped-
             if kind[i] <= 1:
                 index[count] = i
                 count += 1
+        for r in range(rings):
+            _find_panes(
+                views[0], plan.rings[r], plan.row_bytes, slot, ts, index[:count], pane[r], time[r], at[r]
+            )
         for s in range(len(plan.sources)):
             _to_steps(plan.sources[s], values[s], index[:count], steps[s])
-        for r in range(len(plan.rings)):
+        for r in range(rings):
             ring = plan.rings[r]
-            _find_panes(ring, plan.row_bytes, slot, ts, index[:count], pane, time, at)
-            _open_panes(views, ring, r, plan.row_bytes, slot, index[:count], pane, at)
+            _open_panes(views, ring, r, plan.row_bytes, slot, index[:count], pane[r], at[r])
             for a in range(ring[4], ring[5]):
-                _accumulate(views, plan.accumulators[a], plan.bounds, steps, time, at[:count], index, keys)
+                _accumulate(
+                    views, plan.accumulators[a], plan.bounds, steps, time[r], at[r, :count], index, keys
+                )
 
 
 @njit(cache=True, error_model="numpy")
@@ -122,14 +130,17 @@ def _to_steps(source, values, index, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _find_panes(ring, row_bytes, slot, ts, index, pane, time, at):  # type: ignore[no-untyped-def]
+def _find_panes(v8, ring, row_bytes, slot, ts, index, pane, time, at):  # type: ignore[no-untyped-def]
     """The number of each event's pane, the time since its start plus 1, and where it lies."""
     pane_ms, panes = ring[0], ring[1]
     for j in range(len(index)):
         ms = _to_ms(ts[index[j]])
         pane[j] = ms // pane_ms
         time[j] = ms - pane[j] * pane_ms + 1
-        at[j] = np.int64(slot[index[j]]) * row_bytes + ring[2] + pane[j] % panes * ring[3]
+        row = np.int64(slot[index[j]]) * row_bytes
+        at[j] = row + ring[2] + pane[j] % panes * ring[3]
+        prefetch(v8, row)
+        prefetch(v8, at[j])
 
 
 @njit(cache=True, error_model="numpy")
@@ -185,22 +196,27 @@ def _accumulate(views, accumulator, bounds, steps, time, at, index, keys):  # ty
 def _gather(view, most, accumulator, bounds, values, at):  # type: ignore[no-untyped-def]
     """Sums and maxima in one width. What is added is not negative, and a full sum stays full in any order."""
     op, source, offset, width = accumulator[0], accumulator[1], accumulator[2], accumulator[3]
+    if op == SUM:
+        for j in range(len(at)):
+            if at[j] >= 0 and values[j] >= 0:
+                place = np.uint64((at[j] + offset) >> width)
+                view[place] = min(most - values[j], np.int64(view[place])) + values[j]
+        return
     for j in range(len(at)):
         value = values[j] if source >= 0 else 1
         if at[j] < 0 or value < 0:
             continue
-        place = (at[j] + offset) >> width
-        if op == SKETCH:
-            place += _bucket(bounds[source], value)
-        if op in (HIGHEST, LOWEST):
+        place = np.uint64((at[j] + offset) >> width)
+        if op == COUNT:
+            view[place] = min(most - 1, np.int64(view[place])) + 1
+        elif op == SQUARES:
+            view[place] = min(most - value * value, np.int64(view[place])) + value * value
+        elif op == SKETCH:
+            place += np.uint64(_bucket(bounds[source], value))
+            view[place] = min(most - 1, np.int64(view[place])) + 1
+        else:
             value = value + 1 if op == HIGHEST else accumulator[4] - value + 1
             view[place] = max(np.int64(view[place]), value)
-        else:
-            if op == SQUARES:
-                value *= value
-            elif op != SUM:
-                value = 1
-            view[place] = min(most - value, np.int64(view[place])) + value
 
 
 @njit(cache=True, error_model="numpy")
@@ -513,29 +529,25 @@ def _add_up(begin, end, numbers, chords, chord_m, out):  # type: ignore[no-untyp
     way_m = pace = weight = 0.0
     way_ms = still_ms = halts = 0
     was_still = False
-    first = len(chords)
-    while first > 0 and chords[first - 1, 0] >= begin - 1:
-        first -= 1
-    before = 0
-    for k in range(first, len(chords)):
-        if chords[k, 1] > end:
+    share, after = 1.0, -1
+    for k in range(len(chords) - 1, -1, -1):
+        if chords[k, 0] < begin - 1:
             break
+        if chords[k, 1] > end:
+            continue
         way_m += chord_m[k]
         way_ms += chords[k, 2]
-        if chord_m[k] < still_m:
+        still = chord_m[k] < still_m
+        if still:
             still_ms += chords[k, 2]
-            if not was_still:
-                halts += 1
-            was_still = True
-        else:
-            was_still = False
+            halts += not was_still
+        was_still = still
         if fading > 0.0:
-            for _ in range(chords[k, 1] - before):
-                pace *= fading
-                weight *= fading
-            before = chords[k, 1]
-            pace += chord_m[k] / chords[k, 2]
-            weight += 1.0
+            for _ in range(chords[k, 1], after):
+                share *= fading
+            after = chords[k, 1]
+            pace += share * chord_m[k] / chords[k, 2]
+            weight += share
     out[0], out[1], out[2], out[3] = way_m, way_ms, still_ms, halts
     out[4] = pace / weight if weight > 0.0 else math.nan
 

@@ -185,6 +185,7 @@ def window_layout(
     ]
     # features of one way stand side by side, so that it is added up once
     readings.sort(key=lambda one: (*one[0][1:5], *one[1]) if one[0][0] >= kernels.READ_PATH else ())
+    at = _up(at, 64)  # a header that begins a cache line seldom takes two
     plan = Plan(
         row_bytes=at,
         grace_ms=grace_s * 1000,

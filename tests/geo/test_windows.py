@@ -89,8 +89,8 @@ def named(row):
     return dict(zip(WALKER_WINDOWS.names, row.tolist(), strict=True))
 
 
-def test_state_fits_in_a_kibibyte():
-    assert WALKER_WINDOWS.dtype.itemsize <= 1024
+def test_state_takes_no_more_than_the_docs_say():
+    assert WALKER_WINDOWS.dtype.itemsize == 960  # docs/features.md
 
 
 @pytest.mark.parametrize(
