@@ -24,6 +24,8 @@ FULL_SUN_UV = 6.0
 FULL_SUN_C = 5.0  # how much warmer it feels in full sun than in the shade: an assumption of this model
 WORKS_TRAFFIC = 0.5  # road works or an incident of the highest severity trouble a walker as half a jam
 CIVIL_TWILIGHT_DEG = 6.0  # the sun is that far below the horizon when street lamps are needed
+DARK_STEPS = 5  # of about seven minutes in Europe
+SUN_DEG = 0.25  # one height of the sun for squares of this size: its error is less than the formula's
 _COLUMN = {name: i for i, name in enumerate(DYNAMIC_FACTORS)}
 
 
@@ -154,9 +156,14 @@ class ConditionTable:
 
 
 def darkness(lat: ArrayLike, lon: ArrayLike, ts: float) -> F64:
-    """How dark it is, 0..1: 0 while the sun is up, 1 from the end of civil twilight on."""
-    dark: F64 = np.clip(-solar_elevation_deg(lat, lon, ts) / CIVIL_TWILIGHT_DEG, 0.0, 1.0)
-    return dark
+    """How dark it is, 0..1 in DARK_STEPS steps: 0 while the sun is up, 1 at the end of civil twilight.
+
+    In steps, and the same within SUN_DEG: else every way would be weighed anew every few seconds at dusk.
+    """
+    north, east = (np.round(np.asarray(axis, np.float64) / SUN_DEG) * SUN_DEG for axis in (lat, lon))
+    dark = np.clip(-solar_elevation_deg(north, east, ts) / CIVIL_TWILIGHT_DEG, 0.0, 1.0)
+    steps: F64 = np.round(dark * DARK_STEPS) / DARK_STEPS
+    return steps
 
 
 def solar_elevation_deg(lat: ArrayLike, lon: ArrayLike, ts: float) -> F64:

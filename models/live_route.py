@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from geo.geodesy import from_local
 from geo.graph import F32, Graph
 from geo.routing.costs import FACTOR_NAMES
 from geo.routing.search import Path, Place
@@ -53,44 +54,48 @@ def remaining_s(trip: Trip) -> float:
     return float(trip["route_s"]) * left / max(float(trip["route_m"]), 1.0)
 
 
-def ahead_of(state: WalkerState, graph: Graph, s: int) -> Path:
-    """What is left of a walker's route; its impedance is not known (nan)."""
+def ahead_of(state: WalkerState, graph: Graph, s: int, from_m: float | None = None) -> Path:
+    """What is left of a walker's route, from their progress or another place; impedance unknown (nan)."""
     trip = state.trips[s]
+    at_m = float(trip["progress_m"]) if from_m is None else from_m
     edges = state.route_edges(s)
-    j, fraction = place_along(state, graph, s, float(trip["progress_m"]))
-    left = float(trip["route_m"] - trip["progress_m"])
-    return Path(edges[j:], fraction, float(trip["end_fraction"]), left, remaining_s(trip), math.nan)
+    j, fraction = place_along(state, graph, s, at_m)
+    left_m = max(0.0, float(trip["route_m"]) - at_m)
+    left_s = float(trip["route_s"]) * left_m / max(float(trip["route_m"]), 1.0)
+    return Path(edges[j:], fraction, float(trip["end_fraction"]), left_m, left_s, math.nan)
 
 
-def place_along(state: WalkerState, graph: Graph, s: int, progress_m: float) -> tuple[int, float]:
-    """Index of the route's edge at a progress, and the fraction of that edge."""
+def place_along(state: WalkerState, graph: Graph, s: int, at_m: float) -> tuple[int, float]:
+    """Index of the route's edge that many metres along it, and the fraction of that edge."""
     routes = state.routes()
     first, size = int(routes.first[s]), int(routes.size[s])
     starts = routes.start_m[first : first + size]
-    j = int(np.clip(np.searchsorted(starts, progress_m, side="right") - 1, 0, size - 1))
+    j = int(np.clip(np.searchsorted(starts, at_m, side="right") - 1, 0, size - 1))
     length = max(float(graph.length_m[routes.edges[first + j]]), 1e-6)
-    return j, min(1.0, max(0.0, (progress_m - float(starts[j])) / length))
+    return j, min(1.0, max(0.0, (at_m - float(starts[j])) / length))
 
 
-def predicted(
-    state: WalkerState, graph: Graph, policy: Policy, s: int, *, off_route: bool
-) -> tuple[Place, float]:
-    """Where a new route should begin, since the walker goes on until it arrives, and `keep_m`: how much of
-    the client's route is kept up to there. Raises NoCandidate far from every street."""
+def predicted_m(trip: Trip, policy: Policy) -> float:
+    """How far along their route the walker will be when an update arrives, if they stay on it."""
+    ahead_m = 0.0 if trip["resting"] else max(0.0, float(trip["speed_mps"])) * policy.reaction_s
+    return min(float(trip["progress_m"]) + ahead_m, float(trip["route_m"]))
+
+
+def predicted_off_route(state: WalkerState, graph: Graph, policy: Policy, s: int) -> Place:
+    """Where a walker who left their route will be when an update arrives.
+
+    Raises NoCandidate far from every street.
+    """
     trip = state.trips[s]
-    ahead_m = float(trip["speed_mps"]) * policy.reaction_s
-    base = float(trip["base_m"])
-    if off_route:
-        edge = int(trip["matched_edge"])
-        if edge >= 0:
-            length = float(graph.length_m[edge])
-            fraction = min(1.0, float(trip["matched_fraction"]) + ahead_m / max(length, 1.0))
-            return Place(edge, fraction), base + float(trip["progress_m"])
-        place = snap(graph, float(trip["last_lat"]), float(trip["last_lon"]), SNAP_M)
-        return place, base + float(trip["progress_m"])
-    at = min(float(trip["progress_m"]) + ahead_m, float(trip["route_m"]))
-    j, fraction = place_along(state, graph, s, at)
-    return Place(int(state.route_edges(s)[j]), fraction), base + at
+    north_m, east_m = (float(trip[name]) * policy.reaction_s for name in ("north_mps", "east_mps"))
+    edge = int(trip["matched_edge"])
+    if edge >= 0:
+        length = float(graph.length_m[edge])
+        fraction = float(trip["matched_fraction"]) + math.hypot(north_m, east_m) / max(length, 1.0)
+        return Place(edge, min(1.0, fraction))
+    lat, lon = float(trip["seen_lat"]), float(trip["seen_lon"])
+    x, y = from_local(east_m, north_m, lat, lon)
+    return snap(graph, float(x), float(y), SNAP_M)
 
 
 def take_route(state: WalkerState, graph: Graph, s: int, planned: Planned, keep_m: float) -> None:
@@ -101,11 +106,13 @@ def take_route(state: WalkerState, graph: Graph, s: int, planned: Planned, keep_
     state.set_route(s, edges, start_m)
     trip = state.trips[s]
     trip["progress_m"] = 0.0
+    trip["along_m"] = 0.0
     trip["route_idx"] = 0
     trip["route_m"] = planned.length_m
     trip["route_s"] = planned.duration_s
     trip["start_fraction"] = planned.path.start_fraction
     trip["end_fraction"] = planned.path.end_fraction
     trip["base_m"] = keep_m
-    trip["off_since_ts"] = 0.0
-    trip["off_count"] = 0
+    trip["off_evidence"] = 0.0
+    trip["near_ts"] = trip["last_ts"]
+    trip["liked"] = 0

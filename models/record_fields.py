@@ -229,6 +229,22 @@ class Numbers:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """An object of named parts, each read by its own reader; one that is not there is unknown."""
+
+    readers: Mapping[str, Reader]
+
+    def read(self, name: str, raw: Any) -> dict[str, Any]:
+        if not isinstance(raw, Mapping):
+            raise BadRecord("bad_type", f"{name}: {shown(raw)} is not an object")
+        return {
+            key: reader.read(f"{name}.{key}", raw[key])
+            for key, reader in self.readers.items()
+            if raw.get(key) is not None
+        }
+
+
+@dataclass(frozen=True)
 class Geometry:
     """A GeoJSON geometry (RFC 7946), positions as [lon, lat, ...]; no GeometryCollection."""
 

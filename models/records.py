@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 
 from geo.errors import BadRecord
+from geo.routing.costs import DYNAMIC_FACTORS
 from models.record_fields import (
     EDGE_PATTERN,
     REASONS,
@@ -26,6 +27,7 @@ from models.record_fields import (
     NumberList,
     Numbers,
     OneOf,
+    Parts,
     Reader,
     Text,
     TextList,
@@ -35,6 +37,7 @@ from models.record_fields import (
 )
 
 __all__ = [
+    "CHANGE_CAUSES",
     "CONDITION_FEATURES",
     "CROWD_PREFIX",
     "MAX_LETTER_BYTES",
@@ -75,7 +78,10 @@ UPDATE_REASONS = (
     "disliked",
     "arrived",
     "ended",
+    "expired",
 )
+#: What a change of a route is because of, where it is no deed of the walker's.
+CHANGE_CAUSES = ("closed", "opened", *DYNAMIC_FACTORS)
 
 _EPOCH = Number(0, 1e11, open=True)
 _LAT, _LON = Number(-90, 90), Number(-180, 180)
@@ -85,6 +91,15 @@ _TEMP = Number(-100, 100)
 _PERCENT = Number(0, 100)
 _SEVERITY = Number(0, 10)
 _ID = Text(128)
+_METRES_OR_SECONDS = Number(digits=0)
+_CHANGE = Parts(
+    {
+        "cause": OneOf(CHANGE_CAUSES),
+        "ahead_m": Number(0, digits=0),
+        "length_m": _METRES_OR_SECONDS,
+        "duration_s": _METRES_OR_SECONDS,
+    }
+)
 
 Id = Annotated[str, _ID]
 Epoch = Annotated[float, _EPOCH]
@@ -256,6 +271,7 @@ class RouteUpdate:
     score: Annotated[dict[str, float], Numbers(Number(digits=3))] = field(default_factory=dict)
     gain: Annotated[float | None, Number(digits=3)] = None
     message: Annotated[str | None, Text(1024, free=True, empty=True)] = None
+    change: Annotated[dict[str, Any] | None, _CHANGE] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,18 +12,29 @@ import numpy as np
 from geo.errors import BadInput, BadRecord, NoCandidate, NoRoute
 from geo.graph import I32
 from geo.network import Network
-from geo.polyline import encode6
 from geo.routing.costs import FACTOR_NAMES
-from geo.routing.search import Path, Place, SearchSpace, path_coordinates
+from geo.routing.paths import stretches
+from geo.routing.search import Path, Place, SearchSpace
 from models import trip as trips
-from models.live_route import SNAP_M, ahead_of, predicted, remaining_s, take_route, taste_of, wish_of
-from models.planning import Planned, plan, rejoin, snap
-from models.records import RouteRequest, RouteUpdate
+from models.live_route import (
+    SNAP_M,
+    Trip,
+    ahead_of,
+    place_along,
+    predicted_m,
+    predicted_off_route,
+    remaining_s,
+    take_route,
+    taste_of,
+    wish_of,
+)
+from models.planning import Planned, plan, rejoin, remaining, snap
+from models.records import RouteRequest
+from models.route_updates import cause_of, change_of, end_update, route_update
 from models.step import Step
 from models.trip import Policy
 from models.walker_state import WalkerState
-from models.wording import message_for
-from models.world_change import gain_of, why
+from models.way_out import plan_way_out
 
 STRAYED = 3  # so many reroutes in a row that were not followed make a new loop
 
@@ -38,12 +49,81 @@ class Rerouting:
         self.policy = policy
         self.space = SearchSpace(network.graph)
 
-    def trip_id(self, s: int) -> str:
-        """The id of a walker's trip: where its request stands."""
-        return f"{self.partition}-{int(self.state.trips['request_offset'][s])}"
-
     def start(self, step: Step, s: int, request: RouteRequest, offset: int) -> None:
         """Begin the trip asked for; what `plan` and `snap` raise is raised, and then nothing changes."""
+        trip = self._new_trip(request, offset)
+        start = Place(int(trip["home_edge"]), float(trip["home_fraction"]))
+        planned = plan(self.network, wish_of(trip), start, walked_s=0.0, space=self.space)
+        step.decided("requested")
+        self.state.trips[s] = trip
+        take_route(self.state, self.network.graph, s, planned, 0.0)
+        self._send(step, s, planned, trips.REQUESTED, request.ts)
+
+    def replan(self, step: Step, s: int, decision: int, ts: float, version: int) -> None:
+        """Answer what a walker did: search from where they will be when the update arrives."""
+        trip = self.state.trips[s]
+        graph = self.network.graph
+        try:
+            if decision == trips.OFF_ROUTE:
+                start, at_m = (
+                    predicted_off_route(self.state, graph, self.policy, s),
+                    float(trip["progress_m"]),
+                )
+                before = ahead_of(self.state, graph, s)
+                # who leaves again and again does not want to be led back
+                keep = before if trip["reroutes"] < STRAYED else None
+                planned = self._plan_on(s, start, ts, keep=keep)
+            else:
+                start, at_m = self._predicted(s)
+                before = ahead_of(self.state, graph, s, at_m)
+                avoid = self.state.route_edges(s) if decision == trips.DISLIKED else None
+                planned = self._plan_on(s, start, ts, avoid=avoid)
+        except (BadInput, NoCandidate, NoRoute) as error:
+            step.failed_with(error)
+            return
+        if decision == trips.LATE and planned.duration_s >= remaining_s(trip):
+            return  # nothing shorter: the walker keeps what they have
+        take_route(self.state, graph, s, planned, float(trip["base_m"]) + at_m)
+        self._send(step, s, planned, decision, ts, version, change=change_of(before, planned))
+
+    def reconsider(self, step: Step, s: int, decision: int) -> bool:
+        """Look for a way that is clearly better now than the walker's route; whether one was taken."""
+        trip = self.state.trips[s]
+        step.decided(trips.REASONS[decision])
+        ts = max(float(trip["last_ts"]), float(trip["started_ts"]))
+        if decision == trips.BETTER:
+            trip["looked_ts"] = ts
+        taste = taste_of(trip["taste"])
+        try:
+            start, at_m = self._predicted(s)
+            ahead = ahead_of(self.state, self.network.graph, s, at_m)
+            span = ahead.start_fraction, ahead.end_fraction
+            cost = remaining(self.network, taste, ahead.edges, 0, *span).impedance
+            planned = self._plan_on(s, start, ts, keep=ahead if math.isinf(cost) else None)
+        except (BadInput, NoCandidate, NoRoute) as error:
+            step.failed_with(error)
+            return False
+        gain = gain_of(int(trip["kind"]), ahead, cost, planned)
+        if not math.isinf(cost) and gain * cost < self.policy.gain_s:
+            return False
+        if gain < self._margin(trip, decision, planned, ts):
+            return False
+        change = cause_of(self.network, ahead, planned, trip["taste"]) | change_of(ahead, planned)
+        trip["switched_ts"] = ts
+        trip["left_edge"] = _left_edge(ahead, planned, self.network.graph.length_m[ahead.edges])
+        take_route(self.state, self.network.graph, s, planned, float(trip["base_m"]) + at_m)
+        self._send(step, s, planned, decision, ts, gain=gain, change=change)
+        return True
+
+    def finish(self, step: Step, s: int, status: int, decision: int, ts: float, version: int = 0) -> None:
+        """End a trip, and say so."""
+        trip = self.state.trips[s]
+        trip["status"] = status
+        trip["version"] = max(version, int(trip["version"]) + 1)
+        self.state.set_route(s, np.zeros(0, np.int32), np.zeros(0))
+        step.updates.append(end_update(self.state, self.partition, s, decision, ts))
+
+    def _new_trip(self, request: RouteRequest, offset: int) -> Trip:
         assert request.lat is not None  # what decode has checked
         assert request.lon is not None
         graph = self.network.graph
@@ -67,79 +147,24 @@ class Rerouting:
         trip["wanted_s"] = request.duration_s or 0.0
         trip["home_edge"], trip["home_fraction"] = start.edge, start.fraction
         trip["dest_edge"], trip["dest_fraction"] = (dest.edge, dest.fraction) if dest else (-1, 0.0)
-        trip["matched_edge"] = -1
+        trip["matched_edge"], trip["left_edge"] = -1, -1
         trip["speed_mps"] = self.policy.reference_mps
-        planned = plan(self.network, wish_of(trip), start, walked_s=0.0, space=self.space)
-        step.decided("requested")
-        self.state.trips[s] = trip
-        take_route(self.state, graph, s, planned, 0.0)
-        step.updates.append(self._update(s, planned, trips.REQUESTED, request.ts, 1, None, None))
+        return trip
 
-    def replan(self, step: Step, s: int, decision: int, ts: float, version: int) -> None:
-        """Search from where the walker will be when the update arrives, and take the new route."""
-        trip = self.state.trips[s]
-        graph = self.network.graph
-        old = self.state.route_edges(s)
-        try:
-            start, keep_m = predicted(
-                self.state, graph, self.policy, s, off_route=decision == trips.OFF_ROUTE
-            )
-            avoid = old if decision == trips.DISLIKED else None
-            # who leaves again and again does not want to be led back
-            strayed = decision == trips.OFF_ROUTE and trip["reroutes"] < STRAYED
-            keep = ahead_of(self.state, graph, s) if strayed else None
-            planned = self._plan_on(s, start, ts, avoid=avoid, keep=keep)
-        except (BadInput, NoCandidate, NoRoute) as error:
-            step.failed_with(error)
-            return
-        if decision == trips.LATE and planned.duration_s >= remaining_s(trip):
-            return  # nothing shorter: the walker keeps what they have
-        version = max(version, int(trip["version"]) + 1)
-        take_route(self.state, graph, s, planned, keep_m)
-        step.updates.append(self._update(s, planned, decision, ts, version, None, None))
+    def _predicted(self, s: int) -> tuple[Place, float]:
+        """Where on their route the walker will be when the update arrives, and how far along it.
 
-    def reroute(self, step: Step, s: int, ahead: Path, cost: float) -> bool:
-        """Look for a way better than what is `ahead`, which costs `cost` now; whether one was taken."""
-        trip = self.state.trips[s]
-        step.decided("world_changed")
-        ts = max(float(trip["last_ts"]), float(trip["started_ts"]))
-        try:
-            start, keep_m = predicted(self.state, self.network.graph, self.policy, s, off_route=False)
-            planned = self._plan_on(s, start, ts, keep=ahead if math.isinf(cost) else None)
-        except (BadInput, NoCandidate, NoRoute) as error:
-            step.failed_with(error)
-            return False
-        gain = gain_of(int(trip["kind"]), ahead, cost, planned)
-        recent = trip["switched_ts"] > 0.0 and ts - trip["switched_ts"] < self.policy.again_s
-        if gain < (self.policy.again_margin if recent else self.policy.gain_margin):
-            return False
-        trip["switched_ts"] = ts
-        words = why(self.network, ahead, planned, taste_of(trip["taste"]))
-        take_route(self.state, self.network.graph, s, planned, keep_m)
-        version = int(trip["version"]) + 1
-        step.updates.append(self._update(s, planned, trips.WORLD_CHANGED, ts, version, gain, words))
-        return True
-
-    def finish(self, step: Step, s: int, status: int, decision: int, ts: float, version: int) -> None:
-        """End a trip, and say so."""
-        trip = self.state.trips[s]
-        trip["status"] = status
-        trip["version"] = max(version, int(trip["version"]) + 1)
-        self.state.set_route(s, np.zeros(0, np.int32), np.zeros(0))
-        reason = trips.REASONS[decision]
-        step.updates.append(
-            RouteUpdate(
-                device=self.state.devices[s].decode(),
-                trip=self.trip_id(s),
-                version=int(trip["version"]),
-                ts=ts,
-                reason=reason,
-                fix_ts=float(trip["last_ts"]) or None,
-                keep_m=float(trip["base_m"] + trip["progress_m"]),
-                eta=ts,
-                message=message_for(reason),
-            )
-        )
+        Nobody is expected on a closed stretch that they have not yet entered.
+        """
+        graph, edges = self.network.graph, self.state.route_edges(s)
+        at_m = predicted_m(self.state.trips[s], self.policy)
+        j, fraction = place_along(self.state, graph, s, at_m)
+        if self.network.costs.closed[edges[j]]:
+            at_m = float(self.state.trips["progress_m"][s])
+            j, fraction = place_along(self.state, graph, s, at_m)
+            if fraction == 0.0 and j > 0:
+                j, fraction = j - 1, 1.0
+        return Place(int(edges[j]), fraction), at_m
 
     def _plan_on(
         self, s: int, start: Place, ts: float, *, avoid: I32 | None = None, keep: Path | None = None
@@ -151,7 +176,8 @@ class Rerouting:
         trip = self.state.trips[s]
         matched = int(trip["matched_edge"])
         wish = wish_of(trip)
-        walked_m, walked_s = float(trip["walked_m"]), max(0.0, ts - float(trip["started_ts"]))
+        walked_m = float(trip["walked_m"])
+        walked_s = max(0.0, ts - float(trip["started_ts"]) - float(trip["paused_s"]))
         heading = matched if matched >= 0 else None
         if keep is not None and wish.kind == "loop":
             planned = rejoin(
@@ -166,44 +192,73 @@ class Rerouting:
             )
             if planned is not None:
                 return planned
-        return plan(
-            self.network,
-            wish,
-            start,
-            avoid_edges=avoid,
-            walked_m=walked_m,
-            walked_s=walked_s,
-            heading_edge=heading,
-            space=self.space,
-        )
+        try:
+            return plan(
+                self.network,
+                wish,
+                start,
+                avoid_edges=avoid,
+                walked_m=walked_m,
+                walked_s=walked_s,
+                heading_edge=heading,
+                space=self.space,
+            )
+        except NoRoute:
+            return plan_way_out(
+                self.network, wish, start, walked_m=walked_m, walked_s=walked_s, space=self.space
+            )
 
-    def _update(
+    def _margin(self, trip: Trip, decision: int, planned: Planned, ts: float) -> float:
+        """By how much a way must be better to be sent."""
+        policy = self.policy
+        margin = policy.better_margin if decision == trips.BETTER else policy.gain_margin
+        if trip["liked"]:
+            margin = max(margin, policy.liked_margin)
+        if trip["switched_ts"] > 0.0 and ts - trip["switched_ts"] < policy.again_s:
+            left = int(trip["left_edge"])
+            back = left >= 0 and bool(
+                np.isin(stretches(self.network.graph, np.array([left], np.int32)),
+                        stretches(self.network.graph, planned.path.edges)).any()
+            )  # fmt: skip
+            margin = max(margin, policy.return_margin if back else policy.again_margin)
+        return margin
+
+    def _send(
         self,
+        step: Step,
         s: int,
         planned: Planned,
         decision: int,
         ts: float,
-        version: int,
-        gain: float | None,
-        words: str | None,
-    ) -> RouteUpdate:
+        version: int = 0,
+        *,
+        gain: float | None = None,
+        change: dict[str, object] | None = None,
+    ) -> None:
         trip = self.state.trips[s]
-        trip["version"] = version
-        lat, lon = path_coordinates(self.network.graph, planned.path)
-        reason = trips.REASONS[decision]
-        return RouteUpdate(
-            device=self.state.devices[s].decode(),
-            trip=self.trip_id(s),
-            version=version,
-            ts=ts,
-            reason=reason,
-            fix_ts=float(trip["last_ts"]) or None,
-            keep_m=float(trip["base_m"]),
-            geometry=encode6(lat, lon),
-            length_m=planned.length_m,
-            duration_s=planned.duration_s,
-            eta=ts + planned.duration_s,
-            score={name: value for name, value in planned.exposures.items() if value > 0.0005},
-            gain=gain,
-            message=words or message_for(reason),
+        trip["version"] = max(version, int(trip["version"]) + 1)
+        graph = self.network.graph
+        step.updates.append(
+            route_update(
+                self.state, self.partition, s, graph, planned, decision, ts, gain=gain, change=change
+            )
         )
+
+
+def gain_of(kind: int, ahead: Path, cost: float, planned: Planned) -> float:
+    """How much better the new way is, 0..1. Loops are compared by the minute: they need not be short."""
+    if math.isinf(cost):
+        return 1.0
+    new = planned.impedance
+    if kind == trips.KIND_LOOP:
+        new *= ahead.duration_s / max(planned.duration_s, 1.0)
+    return float(1.0 - new / max(cost, 1e-9))
+
+
+def _left_edge(ahead: Path, planned: Planned, length_m: np.typing.NDArray[np.float32]) -> int:
+    """The edge amid what the new way leaves out of the old one, -1 if that is nothing."""
+    gone = ~np.isin(ahead.edges, planned.path.edges)
+    if not gone.any():
+        return -1
+    along = np.cumsum(np.where(gone, length_m, 0.0))
+    return int(ahead.edges[int(np.searchsorted(along, 0.5 * along[-1]))])

@@ -3,32 +3,74 @@
 State lives in one element of a `TRIP_STATE` array per walker. `advance_fixes` folds a block of matched
 fixes into many trips at once; time is always the fix's own. It decides nothing that needs a search: where
 one is needed it stops that walker, says why, and is called again once the new route is in place. So the
-result does not depend on where a block begins or ends.
+result does not depend on where a block begins or ends. docs/replanning.md draws the states.
 
-A fix is *on the route* when its matched edge is one of the route's edges near the walker's progress, or when
-it lies within a tolerance of them (sidewalks run in parallel a few metres apart). Progress only grows, and
-is searched for only near where it was, so a loop that crosses itself does not jump ahead. Leaving needs
-several fixes over several seconds (hysteresis), coming back needs one.
+Progress only grows. How far a walker is along the route is searched for only near where they should be by
+now, so a loop that crosses itself does not jump ahead. That the route was left is decided from the distance
+to it, what the matcher says and how sure it is, the direction of walking, and time; standing still is no
+evidence. Who stays in one place rests: time and distance stand still for them, whatever their phone's drift.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from geo.graph import Graph
 from geo.routing.costs import FACTORS
+from models.trip_kernels import (
+    ACTIVE,
+    ARRIVE,
+    ARRIVED,
+    BETTER,
+    DISLIKED,
+    END,
+    EXPIRE,
+    EXPIRED,
+    IDLE,
+    LATE,
+    NONE,
+    OFF_ROUTE,
+    REQUESTED,
+    STOPPED,
+    WORLD_CHANGED,
+    advance_block,
+)
 
-# status
-IDLE, ACTIVE, ARRIVED, STOPPED = 0, 1, 2, 3
-# decisions; the ones from REQUESTED on are not made by fixes
-NONE, OFF_ROUTE, LATE, ARRIVE, REQUESTED, DISLIKED, WORLD_CHANGED, BETTER, END = range(9)
+__all__ = [
+    "ACTIVE",
+    "ARRIVE",
+    "ARRIVED",
+    "BETTER",
+    "DISLIKED",
+    "END",
+    "EXPIRE",
+    "EXPIRED",
+    "IDLE",
+    "KIND_LOOP",
+    "KIND_TO",
+    "LATE",
+    "NONE",
+    "OFF_ROUTE",
+    "REASONS",
+    "REQUESTED",
+    "STOPPED",
+    "TRIP_STATE",
+    "WORLD_CHANGED",
+    "MatchedFixes",
+    "Policy",
+    "RouteGeometry",
+    "Routes",
+    "advance_fixes",
+    "route_geometry",
+]
+
+# by decision
 REASONS = (
-    "none", "off_route", "late", "arrived", "requested", "disliked", "world_changed", "better", "ended",
+    "none", "off_route", "late", "arrived", "expired",
+    "requested", "disliked", "world_changed", "better", "ended",
 )  # fmt: skip
 
 KIND_LOOP, KIND_TO = 0, 1
@@ -41,11 +83,19 @@ TRIP_STATE = np.dtype(
         ("last_ts", np.float64),  # event time of the newest fix folded in
         ("last_lat", np.float64),
         ("last_lon", np.float64),
-        ("off_since_ts", np.float64),  # 0: on the route
+        ("seen_lat", np.float64),  # the smoothed position
+        ("seen_lon", np.float64),
+        ("rest_lat", np.float64),  # the walker has been near here
+        ("rest_lon", np.float64),
+        ("rest_ts", np.float64),  # since then
+        ("paused_s", np.float64),  # time that does not count
+        ("near_ts", np.float64),  # of the last fix near the route
         ("rerouted_ts", np.float64),
         ("late_ts", np.float64),
         ("switched_ts", np.float64),  # when a change of the world last moved the route
-        ("progress_m", np.float64),  # along the stored route
+        ("looked_ts", np.float64),  # when a better one was last looked for
+        ("progress_m", np.float64),  # along the stored route; it only grows
+        ("along_m", np.float64),  # where the walker is along it, smoothed; falls when they walk back
         ("route_m", np.float64),  # length of the stored route
         ("route_s", np.float64),  # its honest duration
         ("base_m", np.float64),  # where the stored route begins on the route the client has
@@ -58,14 +108,19 @@ TRIP_STATE = np.dtype(
         ("dest_fraction", np.float32),
         ("start_fraction", np.float32),
         ("end_fraction", np.float32),
-        ("speed_mps", np.float32),  # smoothed speed along the route
+        ("speed_mps", np.float32),  # smoothed speed along the route, negative when walking back
+        ("north_mps", np.float32),  # smoothed velocity
+        ("east_mps", np.float32),
+        ("off_evidence", np.float32),  # that the route was left: log-likelihood ratio, 0 on the route
         ("route_idx", np.int32),  # index of the edge that holds the progress
         ("matched_edge", np.int32),
         ("matched_fraction", np.float32),
-        ("off_count", np.int32),
+        ("left_edge", np.int32),  # amid the stretch that the last change of the world moved the route off, -1
         ("reroutes", np.int32),  # in a row, without having followed the new route
         ("status", np.uint8),
         ("kind", np.uint8),
+        ("resting", np.uint8),
+        ("liked", np.uint8),  # the route that they have
         ("taste", np.float32, (len(FACTORS),)),  # nan: the factor's default weight
     ],
     align=True,
@@ -75,26 +130,59 @@ TRIP_STATE = np.dtype(
 class Policy(NamedTuple):
     """When a trip is off its route, late or there. Lengths in metres, times in seconds."""
 
-    tolerance_m: float = 20.0
-    accuracy_factor: float = 1.5  # tolerance grows to this many times the fix's own accuracy
-    tolerance_max_m: float = 45.0
-    off_route_s: float = 8.0
-    off_route_fixes: int = 3
+    # along the route
+    gap_s: float = 60.0  # after such a gap in the fixes nothing is concluded from what was before
+    accuracy_m: float = 10.0  # of a fix that does not say
+    near_sigmas: float = 2.5  # a fix farther from the route makes no progress
+    along_s: float = 4.5  # time constant of progress, more with the fix's own accuracy
+    speed_s: float = 15.0  # time constant of the speed along the route
+    spread_m: float = 20.0  # how sure it is where along the route the walker should be by now
+    lookback_m: float = 40.0
+    lookahead_m: float = 120.0
+    speed_max_mps: float = 4.0
+    reference_mps: float = 1.35
+    reaction_s: float = 3.0  # from a fix until the walker knows what follows from it
+    # off the route: evidence as a log-likelihood ratio; fitted on simulated walks with the error of real ones
+    on_m: float = 5.5  # standard deviation of the distance to the route, of who is on it,
+    on_per_accuracy: float = 0.58  # more by this many times the fix's own accuracy
+    off_sigmas: float = 2.7  # from so many of them on a distance speaks for having left
+    match_weight: float = 0.8  # of the matcher's word that the walker is on the route, times its probability
+    back_mps: float = 0.6  # who walks back faster than this
+    back_m: float = 35.0  # and has come so far back,
+    back_per_accuracy: float = 0.5  # and this many times the fix's own accuracy,
+    back_evidence: float = 1.7  # has turned round
+    most_evidence: float = 3.0  # of one fix, for
+    most_doubt: float = 2.0  # and against having left
+    error_s: float = 5.0  # fixes so far apart err independently
+    leave: float = 2.4  # evidence that the route was left
     reroute_min_s: float = 10.0  # doubled with each reroute that the walker does not follow
     reroute_doublings: int = 4
     followed_m: float = 30.0  # who walks so far along a new route follows it
-    lookback_m: float = 30.0
-    lookahead_m: float = 60.0
-    speed_max_mps: float = 4.0
+    # standing still
+    smooth_s: float = 8.0  # time constant of the smoothed position
+    rest_m: float = 15.0  # who stays within so much
+    still_s: float = 25.0  # for so long stands still: no evidence of leaving;
+    rest_s: float = 60.0  # for so long rests: time does not count
+    rise_m: float = 25.0  # who rests and comes so far away walks on
+    drift_s: float = 120.0  # time constant with which a resting phone's drift is followed
+    slowest_mps: float = 0.3  # slower over a gap in the fixes was a rest
+    # the end
     arrive_m: float = 15.0
+    arrive_still_m: float = 40.0  # who stands still so near is there
     late_slack_s: float = 120.0
     late_again_s: float = 300.0
-    reference_mps: float = 1.35
-    reaction_s: float = 3.0
-    worse_share: float = 0.01  # a change of the world is looked into when it costs at least so much
-    gain_margin: float = 0.05  # and answered when another way is better by so much
+    expire_s: float = 4 * 3600.0  # a trip without a fix for so long is over
+    # changes of the world, see `models.world_change`
+    worse_share: float = 0.01  # a change is looked into when it costs at least so much
+    gain_margin: float = 0.05  # and answered when another way is better by so much,
+    gain_s: float = 15.0  # and by as many seconds felt
+    better_margin: float = 0.15  # the route got no worse, but another one got better
+    liked_margin: float = 0.25  # the walker said that they like the route
     again_s: float = 300.0  # within that time of the last such answer only
-    again_margin: float = 0.25  # when it is better by so much: no flip-flop
+    again_margin: float = 0.25  # when it is better by so much,
+    return_margin: float = 0.5  # and by so much where it leads back to what was left: no flip-flop
+    look_again_s: float = 120.0  # how often a better way is looked for at most,
+    look_most: int = 64  # and for how many walkers after one change
 
 
 class RouteGeometry(NamedTuple):
@@ -132,46 +220,9 @@ class MatchedFixes(NamedTuple):
     accuracy_m: NDArray[np.float64]  # nan unknown
     edge: NDArray[np.int32]  # -1 off the network
     fraction: NDArray[np.float32]
+    probability: NDArray[np.float32]
 
 
-METRES_PER_DEG = 111_195.08  # 6371008.8 m (IUGG mean radius) × π / 180
-
-
-@njit(cache=True)
-def _project(
-    geometry: RouteGeometry, edge: int, lat: float, lon: float, cos_lat: float
-) -> tuple[float, float]:
-    """Distance in metres from the point to an edge's shape, and where on it: 0..1 of its length."""
-    first = geometry.shape_first[edge]
-    last = geometry.shape_first[edge + 1] - 1
-    best = math.inf
-    best_along = 0.0
-    along = 0.0
-    for p in range(first, last):
-        ax = (geometry.shape_lon[p] - lon) * cos_lat * METRES_PER_DEG
-        ay = (geometry.shape_lat[p] - lat) * METRES_PER_DEG
-        bx = (geometry.shape_lon[p + 1] - lon) * cos_lat * METRES_PER_DEG
-        by = (geometry.shape_lat[p + 1] - lat) * METRES_PER_DEG
-        dx = bx - ax
-        dy = by - ay
-        segment = math.sqrt(dx * dx + dy * dy)
-        t = 0.0
-        if segment > 0.0:
-            t = -(ax * dx + ay * dy) / (segment * segment)
-            t = min(1.0, max(0.0, t))
-        x = ax + t * dx
-        y = ay + t * dy
-        distance = math.sqrt(x * x + y * y)
-        if distance < best:
-            best = distance
-            best_along = along + t * segment
-        along += segment
-    if along > 0.0:
-        best_along = min(1.0, best_along / along)
-    return best, best_along
-
-
-@njit(cache=True)
 def advance_fixes(
     trips: NDArray[np.void],
     routes: Routes,
@@ -188,106 +239,4 @@ def advance_fixes(
     fixes of a walker who needs a search wait for the next call.
     `out_decision`, `out_fix` (slots,): why, and the index of the fix (or NONE and -1).
     """
-    n = len(fixes.slot)
-    for i in range(n):
-        s = fixes.slot[i]
-        if i < next_fix[s] or out_decision[s] != NONE:
-            continue
-        next_fix[s] = i + 1
-        if not fixes.in_order[i]:
-            continue
-        trip = trips[s]
-        if trip.status != ACTIVE:
-            continue
-        ts = fixes.ts[i]
-        dt = max(0.0, min(60.0, ts - trip.last_ts)) if trip.last_ts > 0.0 else 0.0
-        lat = fixes.lat[i]
-        lon = fixes.lon[i]
-        cos_lat = math.cos(lat * math.pi / 180.0)
-        accuracy = fixes.accuracy_m[i]
-        if math.isnan(accuracy):
-            accuracy = 10.0
-        tolerance = max(policy.tolerance_m, policy.accuracy_factor * accuracy)
-        tolerance = min(tolerance, policy.tolerance_max_m)
-
-        # where along the route: only near the last progress, and as far as one can have walked since
-        first = routes.first[s]
-        count = routes.size[s]
-        window_from = trip.progress_m - policy.lookback_m
-        window_to = trip.progress_m + policy.lookahead_m + policy.speed_max_mps * dt
-        j = trip.route_idx
-        while j > 0 and routes.start_m[first + j] > window_from:
-            j -= 1
-        best = math.inf
-        best_cost = math.inf
-        best_m = trip.progress_m
-        best_j = trip.route_idx
-        on_edge = False
-        matched = fixes.edge[i]
-        while j < count and routes.start_m[first + j] <= window_to:
-            e = routes.edges[first + j]
-            distance, fraction = _project(geometry, e, lat, lon, cos_lat)
-            at_m = routes.start_m[first + j] + fraction * geometry.length_m[e]
-            at_m = min(max(at_m, 0.0), trip.route_m)
-            same = matched >= 0 and (matched == e or geometry.reverse[matched] == e)
-            cost = distance + 0.1 * abs(at_m - trip.progress_m) - (5.0 if same else 0.0)
-            if cost < best_cost:
-                best_cost = cost
-                best = distance
-                best_m = at_m
-                best_j = j
-                on_edge = same
-            j += 1
-
-        on_route = best <= tolerance or (on_edge and best <= policy.tolerance_max_m)
-        if matched >= 0:
-            trip.matched_edge = matched
-            trip.matched_fraction = fixes.fraction[i]
-        moved = 0.0
-        if trip.last_ts > 0.0:
-            dx = (lon - trip.last_lon) * cos_lat * METRES_PER_DEG
-            dy = (lat - trip.last_lat) * METRES_PER_DEG
-            moved = min(math.sqrt(dx * dx + dy * dy), policy.speed_max_mps * dt)
-        trip.last_ts = ts
-        trip.last_lat = lat
-        trip.last_lon = lon
-
-        if on_route:
-            gained = best_m - trip.progress_m
-            if gained > 0.0:
-                trip.progress_m = best_m
-                trip.route_idx = best_j
-                trip.walked_m += gained
-            if dt > 0.0:
-                weight = 1.0 - math.exp(-dt / 20.0)
-                speed = min(max(gained, 0.0) / dt, policy.speed_max_mps)
-                trip.speed_mps += np.float32(weight * (speed - trip.speed_mps))
-            trip.off_since_ts = 0.0
-            trip.off_count = 0
-            if trip.progress_m >= policy.followed_m:
-                trip.reroutes = 0
-            remaining = trip.route_m - trip.progress_m
-            if remaining <= policy.arrive_m:
-                out_decision[s] = ARRIVE
-            elif trip.wanted_s > 0.0:
-                eta = ts + trip.route_s * remaining / max(trip.route_m, 1.0)
-                promised = trip.started_ts + trip.wanted_s
-                if eta > promised + policy.late_slack_s and ts - trip.late_ts > policy.late_again_s:
-                    trip.late_ts = ts
-                    out_decision[s] = LATE
-        else:
-            trip.walked_m += moved
-            if trip.off_since_ts == 0.0:
-                trip.off_since_ts = ts
-            trip.off_count += 1
-            if (
-                trip.off_count >= policy.off_route_fixes
-                and ts - trip.off_since_ts >= policy.off_route_s
-                and ts - trip.rerouted_ts
-                >= policy.reroute_min_s * 2.0 ** min(trip.reroutes, policy.reroute_doublings)
-            ):
-                trip.rerouted_ts = ts
-                trip.reroutes += 1
-                out_decision[s] = OFF_ROUTE
-        if out_decision[s] != NONE:
-            out_fix[s] = i
+    advance_block(trips, routes, geometry, fixes, policy, next_fix, out_decision, out_fix)

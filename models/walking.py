@@ -7,6 +7,7 @@ wherever blocks begin and end. `streams.walker_shard` puts it behind topics and 
 from __future__ import annotations
 
 import time
+from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,12 @@ from models.bytes_column import BytesColumn
 from models.city_walk import CityWalk
 from models.features import WALKER_WINDOWS
 from models.fix_columns import FixColumns, parse_fixes
-from models.live_route import ahead_of
 from models.records import Rating, RouteRequest
+from models.route_updates import trip_id
 from models.step import Step, count_fixes, count_matches, problem_of, reason_of
 from models.trip import MatchedFixes, Policy, advance_fixes
 from models.walker_state import FIXES, WalkerState
-from models.world_change import costs_ahead
+from models.world_change import concerned
 
 VERSIONS_PER_OFFSET = 64
 
@@ -45,6 +46,7 @@ class Walking:
         *,
         ingest_only: bool = False,
     ) -> None:
+        self.partition = partition
         self.state = state
         self.policy = policy or Policy()
         self.ingest_only = ingest_only
@@ -52,6 +54,7 @@ class Walking:
         self._partition = partition
         self._networks = networks
         self._walks: dict[int, CityWalk] = {}
+        self._waiting: deque[tuple[bytes, int]] = deque()  # device, why: slots may change
 
     def walk_in(self, city: int) -> CityWalk:
         """Walking in a city, by its number."""
@@ -193,7 +196,7 @@ class Walking:
     ) -> None:
         fixes = MatchedFixes(
             slot, kind == IN_ORDER, columns.ts, columns.lat, columns.lon, columns.accuracy_m,
-            matched.edge, matched.fraction,
+            matched.edge, matched.fraction, matched.probability,
         )  # fmt: skip
         state = self.state
         state.next_fix[slot] = 0
@@ -226,8 +229,32 @@ class Walking:
         step.decided(trips.REASONS[decision])
         if decision == trips.ARRIVE:
             walk.rerouting.finish(step, s, trips.ARRIVED, decision, ts, version)
+        elif decision == trips.EXPIRE:
+            self._expire(step, s)
         else:
             walk.rerouting.replan(step, s, decision, ts, version)
+
+    # ---- trips that nobody walks any more
+
+    def expire_trips(self, now_ts: float) -> Step:
+        """End the trips of which nothing was heard for `Policy.expire_s` at `now_ts` of the stream's time.
+
+        A fix that comes after all ends its trip in the very same way: when this is done does not matter.
+        """
+        step = Step()
+        slots = np.flatnonzero(self.state.trips["status"][: len(self.state)] == trips.ACTIVE)
+        trip = self.state.trips[slots]
+        silent = now_ts - np.maximum(trip["last_ts"], trip["started_ts"]) > self.policy.expire_s
+        for s in slots[silent].tolist():
+            step.decided(trips.REASONS[trips.EXPIRE])
+            self._expire(step, s)
+            self.dirty[self.state.bucket[s]] = True
+        return step
+
+    def _expire(self, step: Step, s: int) -> None:
+        trip = self.state.trips[s]
+        ts = max(float(trip["last_ts"]), float(trip["started_ts"])) + self.policy.expire_s
+        self.walk_in(int(self.state.city[s])).rerouting.finish(step, s, trips.EXPIRED, trips.EXPIRE, ts)
 
     # ---- requests and ratings
 
@@ -263,49 +290,76 @@ class Walking:
             self.state.enter(s, city.number)
 
     def take_rating(self, device: bytes, rating: Rating) -> Step:
-        """A dislike of the route under way gets another one."""
+        """A dislike of the route under way gets another one; a like keeps it unless another is far better."""
         step = Step()
         s = self.state.find(device)
         if s is None or self.state.trips["status"][s] != trips.ACTIVE:
             return step
-        rerouting = self.walk_in(int(self.state.city[s])).rerouting
-        current = rerouting.trip_id(s)
+        current = trip_id(self.state, self._partition, s)
         if rating.proposal != current and not rating.proposal.startswith(current + ":"):
             return step
-        if rating.verdict == "dislike" or (isinstance(rating.verdict, int) and rating.verdict <= 2):
-            self.dirty[self.state.bucket[s]] = True
+        stars = rating.verdict if isinstance(rating.verdict, int) else 0
+        if rating.verdict == "dislike" or 1 <= stars <= 2:
             step.decided("disliked")
+            rerouting = self.walk_in(int(self.state.city[s])).rerouting
             rerouting.replan(step, s, trips.DISLIKED, rating.ts, 0)
+        elif rating.verdict == "like" or stars >= 4:
+            self.state.trips["liked"][s] = 1
+        else:
+            return step
+        self.dirty[self.state.bucket[s]] = True
         return step
 
     # ---- the world
 
-    def change_world(self, city: int, network: Network, before: Network | None = None) -> Step:
-        """Take a new network of a city; reroute the walkers there whose way ahead it makes worse.
+    @property
+    def waiting(self) -> int:
+        """How many walkers `serve` has still to look at after changes of the world."""
+        return len(self._waiting)
 
-        Worse than on the network `before`, by default the one in use.
+    def begin_change(self, city: int, network: Network, before: Network | None = None) -> Step:
+        """Take a new network of a city, and note whom there it concerns; `serve` looks at them.
 
-        All live routes are scored on both networks in one call each; only those that got worse are searched
-        for, and only a clearly better way is sent (`Policy.gain_margin`, `again_margin`).
+        Their ways are compared with what they were on the network `before`, by default the one in use.
         """
         step = Step()
         if city not in self._walks:
             return step
+        started = time.perf_counter()
         rerouting = self._walks[city].rerouting
         before, rerouting.network = before or rerouting.network, network
         if before is network:
             return step
-        slots = self.state.active_slots(city)
-        if len(slots) == 0:
-            return step
+        new = concerned(self.state, self.state.active_slots(city), before, network, self.policy)
+        told = [(self.state.devices[s], decision) for s, decision in new]
+        # who still waits from a change before keeps their turn, and a look for better ways comes last
+        old = [one for one in self._waiting if one[1] == trips.WORLD_CHANGED]
+        known = {device for device, _ in old}
+        worse = [one for one in told if one[1] == trips.WORLD_CHANGED and one[0] not in known]
+        better = [one for one in told if one[1] == trips.BETTER and one[0] not in known]
+        self._waiting = deque([*old, *worse, *better])
+        step.lap("rescore", started)
+        return step
+
+    def serve(self, most: int | None = None) -> Step:
+        """Look for better ways for the next `most` walkers who wait (None: for all of them)."""
+        step = Step()
         started = time.perf_counter()
-        ahead = [ahead_of(self.state, network.graph, s) for s in slots.tolist()]
-        tastes = self.state.trips["taste"][slots]
-        was, now = (costs_ahead(world, ahead, tastes) for world in (before, network))
-        started = step.lap("rescore", started)
-        for k in np.flatnonzero(now > was * (1.0 + self.policy.worse_share)).tolist():
-            s = int(slots[k])
-            if rerouting.reroute(step, s, ahead[k], float(now[k])):
+        left = len(self._waiting) if most is None else most
+        while self._waiting and left > 0:
+            device, decision = self._waiting.popleft()
+            left -= 1
+            s = self.state.find(device)
+            if s is None or self.state.trips["status"][s] != trips.ACTIVE:
+                continue
+            rerouting = self.walk_in(int(self.state.city[s])).rerouting
+            if rerouting.reconsider(step, s, decision) or decision == trips.BETTER:
                 self.dirty[self.state.bucket[s]] = True
         step.lap("search", started)
+        return step
+
+    def change_world(self, city: int, network: Network, before: Network | None = None) -> Step:
+        """`begin_change`, and `serve` until nobody waits."""
+        step = self.begin_change(city, network, before)
+        step.add(self.serve())
         return step

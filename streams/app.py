@@ -99,17 +99,36 @@ online_store = OnlineStore(settings.redis_url)
 watchdog = Watchdog(settings.watchdog_s)
 
 
+SERVED_AT_ONCE = 32  # walkers whom a change of the world concerns: fixes wait meanwhile
+
+
 async def _tell_walkers(news: dict[int, Network]) -> None:
-    """Everybody whose way ahead got worse gets another one."""
+    """Everybody whose way ahead got worse gets another one: a few of each partition in turn.
+
+    Fixes are taken in between.
+    """
     version = networks.version
     for partition, owned in list(walkers.owned.items()):
         async with owned.lock:
             assert isinstance(owned.shard, WalkerShard)
             if walkers.owned.get(partition) is owned:
                 for city, new in news.items():
-                    outcome = owned.shard.change_world(city, new, networks.as_of)
+                    outcome = owned.shard.begin_change(city, new, networks.as_of)
                     await walkers.emit(owned, partition, outcome)
-                owned.shard.checked(version)
+    left = dict(walkers.owned)
+    while left:
+        for partition, owned in list(left.items()):
+            async with owned.lock:
+                shard = owned.shard
+                assert isinstance(shard, WalkerShard)
+                if walkers.owned.get(partition) is not owned:
+                    del left[partition]
+                    continue
+                if shard.waiting:
+                    await walkers.emit(owned, partition, shard.serve(SERVED_AT_ONCE))
+                if not shard.waiting:
+                    shard.checked(version)
+                    del left[partition]
 
 
 networks.listen(_tell_walkers)

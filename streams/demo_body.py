@@ -62,15 +62,28 @@ class Body:
     """A walker with a phone, from the moment they set out along `line`."""
 
     def __init__(
-        self, device: str, start_ts: float, line: Line, error: GpsError, pace: Pace, seeds: tuple[int, int]
+        self,
+        device: str,
+        start_ts: float,
+        line: Line,
+        error: GpsError,
+        pace: Pace,
+        seeds: tuple[int, int],
+        rest: tuple[float, float] | None = None,
     ) -> None:
+        """rest: after so many metres the walker rests for so many seconds."""
         self.device = device
+        self.true_ts: list[float] = []  # of every fix so far, and where the walker was then
+        self.true_lat: list[float] = []
+        self.true_lon: list[float] = []
         longest_m = LONGEST_SHARE * line.length_m + LONGEST_MORE_M
         # along a meridian: of the walk only the distance is needed
         gait = walk([0.0, longest_m / METRES_PER_DEG], [0.0, 0.0], pace, seeds[0], start_ts)
         self._gait_ts, self._gait_m = gait.ts, gait.along_m
+        if rest is not None:
+            self._gait_ts[np.searchsorted(self._gait_m, rest[0]) :] += rest[1]
         lat, lon = float(line.lat[0]), float(line.lon[0])
-        whole = np.array([start_ts, gait.ts[-1] + LAST_FIXES_MOST])
+        whole = np.array([start_ts, self._gait_ts[-1] + LAST_FIXES_MOST])
         still = np.full(2, lat), np.full(2, lon)
         self._ts, noisy_lat, noisy_lon, self._accuracy_m = apply(error, whole, *still, seeds[1])
         self._error_x, self._error_y = to_local(noisy_lat, noisy_lon, lat, lon)
@@ -123,6 +136,9 @@ class Body:
         self._sent = last
         ts = self._ts[first:last]
         lat, lon = self._line.points(np.interp(ts, self._gait_ts, self._gait_m) - self._from_m)
+        self.true_ts += ts.tolist()
+        self.true_lat += lat.tolist()
+        self.true_lon += lon.tolist()
         x, y = self._error_x[first:last], self._error_y[first:last]
         columns = np.round(ts, 3), *_moved(x, y, lat, lon), np.round(self._accuracy_m[first:last], 1)
         return [

@@ -203,10 +203,10 @@ class WalkerShard:
         take = {GPS_FIXES: self._fixes, ROUTE_REQUESTS: self._requests, RATINGS: self._ratings}[block.topic]
         return self._outcome(take(block), block)
 
-    def change_world(
+    def begin_change(
         self, city: int, network: Network, as_of: Callable[[int, int], Network] | None = None
     ) -> Outcome:
-        """Re-score all live routes in a city on its new network; reroute those it makes worse.
+        """Re-score all live routes in a city on its new network; `serve` then reroutes who is worse off.
 
         as_of: a city's network as it was at a version of the conditions. The worker that held these walkers
         may have ended before it came to all of them, so the first time they are checked since then.
@@ -216,9 +216,18 @@ class WalkerShard:
         if as_of is not None and self._checked_stored is not None and city in self._behind:
             before = as_of(city, self._checked)
         self._behind.discard(city)
-        outcome = self._outcome(self.walking.change_world(city, network, before), None)
+        outcome = self._outcome(self.walking.begin_change(city, network, before), None)
         metrics.WORLD_CHECK_SECONDS.observe(time.perf_counter() - started)
         return outcome
+
+    @property
+    def waiting(self) -> int:
+        """How many walkers are still to be served after changes of the world."""
+        return self.walking.waiting
+
+    def serve(self, most: int) -> Outcome:
+        """Better ways for the next few walkers who wait, first who needs one first."""
+        return self._outcome(self.walking.serve(most), None)
 
     def checked(self, version: int) -> None:
         """All live routes were checked for the conditions up to this version."""

@@ -1,4 +1,4 @@
-"""Benchmarks of what follows a walker: matching."""
+"""Benchmarks of what follows a walker: matching, and how calmly they are guided."""
 
 from __future__ import annotations
 
@@ -115,4 +115,42 @@ def match(
         write_whole(Path(plot), draw_reliability(curves))
 
 
-COMMANDS = (match,)
+@click.command("calm")
+@click.option(
+    "--graph",
+    "graph_dirs",
+    multiple=True,
+    metavar="DIR",
+    help="Graph directory (default: GRAPH_DIR); again for more of them.",
+)
+@click.option(
+    "--traces", type=click.Path(exists=True), multiple=True, metavar="PATH",
+    help="Recorded walks: each is led along what it was matched to.",
+)  # fmt: skip
+@click.option("--walkers", type=int, default=60, show_default=True, help="Drawn on each graph.")
+@click.option("--sigma-m", type=float, default=10.0, show_default=True, help="Error, north and east.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the walkers and their errors.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, one line a figure.")
+def calm(
+    graph_dirs: tuple[str, ...],
+    traces: tuple[str, ...],
+    walkers: int,
+    sigma_m: float,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Whether walkers are left in peace, and how soon it is seen that they left their route.
+
+    \b
+    Examples:
+      flaneur bench calm --graph helsinki --graph porto --json
+      flaneur bench calm --graph altona --traces data/traces/altona --walkers 20
+    """
+    from bench.calm import CalmJob, run_calm
+    from streams.settings import Settings
+
+    job = CalmJob(graph_dirs or (Settings.from_env().graph_dir,), walkers, sigma_m, seed, traces)
+    measure_with("calm", as_json, lambda session: run_calm(job, session))
+
+
+COMMANDS = (match, calm)

@@ -38,6 +38,16 @@ class Routes(NamedTuple):
     end_fraction: F64  # (R,) where the last edge is left
 
 
+class Ways(NamedTuple):
+    """What is left of R walkers' routes: way r is edges[first[r] : last[r]] of an array that all share."""
+
+    first: I64  # (R,)
+    last: I64  # (R,)
+    edges: I32
+    start_fraction: F64  # (R,) where the walker is on the first edge
+    end_fraction: F64  # (R,) where the last edge is left
+
+
 @njit(cache=True)
 def felt_row(arrays, weight, zone, row):  # type: ignore[no-untyped-def]
     """row[:S]: what each static factor weighs in this zone; row[S]: how a second without any feels."""
@@ -161,3 +171,95 @@ def remaining(impedances, duration_s, routes, from_index, from_fraction, taste, 
             if begin + 1 < end and routes.end_fraction[r] > 0.0:
                 total += routes.end_fraction[r] * impedances[t, routes.edges[end - 1]]
         out[r] = total
+
+
+@njit(cache=True)
+def rescore(old, new, changed, ways, weight, worse_share, was, now, worse_m):  # type: ignore[no-untyped-def]
+    """See `scoring.rescore`. Who passes no changed edge is not summed up: both costs stay nan."""
+    count = new.static_factors.shape[1]
+    old_row, new_row = np.empty(count + 1, np.float32), np.empty(count + 1, np.float32)
+    for r in range(len(was)):
+        was[r], now[r], worse_m[r] = np.nan, np.nan, np.inf
+        begin, end = ways.first[r], ways.last[r]
+        touched = False
+        for i in range(begin, end):
+            if changed[ways.edges[i]]:
+                touched = True
+                break
+        if not touched:
+            continue
+        before, after, metres = 0.0, 0.0, 0.0
+        old_zone, new_zone = -1, -1
+        for i in range(begin, end):
+            e = ways.edges[i]
+            share = ways.end_fraction[r] if i == end - 1 else 1.0
+            amid = i == begin and ways.start_fraction[r] > 0.0
+            if i == begin:
+                share -= ways.start_fraction[r]
+            if not share > 0.0:
+                continue
+            spent = share * new.duration_s[e]
+            if new.zone[e] != new_zone:
+                new_zone = new.zone[e]
+                felt_row(new, weight[r], new_zone, new_row)
+            value = spent * felt(new, new_row, e)
+            if new.closed[e]:
+                value = spent if amid else np.inf
+            known = value
+            if changed[e]:
+                if old.zone[e] != old_zone:
+                    old_zone = old.zone[e]
+                    felt_row(old, weight[r], old_zone, old_row)
+                known = spent * felt(old, old_row, e)
+                if old.closed[e]:
+                    known = spent if amid else np.inf
+                if worse_m[r] == np.inf and value > known * (1.0 + worse_share):
+                    worse_m[r] = metres
+            before += known
+            after += value
+            metres += share * new.length_m[e]
+        was[r], now[r] = before, after
+
+
+@njit(cache=True)
+def eased(old, new, changed, cell, lowest, highest, opened):  # type: ignore[no-untyped-def]
+    """What changed, by cell: how the dynamic factors of its edges moved, and whether one was opened.
+
+    lowest, highest: (C, D) the least and the greatest difference of a factor, 0 where none changed.
+    """
+    for k in range(len(changed)):
+        e = changed[k]
+        c = cell[e]
+        if old.closed[e] and not new.closed[e]:
+            opened[c] = True
+        for d in range(lowest.shape[1]):
+            moved = new.zone_values[new.zone[e], d] - old.zone_values[old.zone[e], d]
+            lowest[c, d] = min(lowest[c, d], moved)
+            highest[c, d] = max(highest[c, d], moved)
+
+
+@njit(cache=True)
+def spared_at_most(moved, weight, cells, lat, lon, here, end, reach_m, out):  # type: ignore[no-untyped-def]
+    """out (R,): by how much a second feels shorter at most, in any of the `cells` that a walker can pass.
+
+    moved: lowest, highest, opened, see `eased`. A cell, at lat, lon, can be passed if the way from `here` by
+    it to `end`, both (R, 2) in degrees, is at most reach_m.
+    """
+    lowest, highest, opened = moved
+    first = weight.shape[1] - lowest.shape[1]
+    deg_m = 6_371_008.8 * np.pi / 180.0
+    for r in range(len(out)):
+        out[r] = 0.0
+        scale = deg_m * np.cos(np.radians(here[r, 0]))
+        for k in range(len(cells)):
+            c = cells[k]
+            to = np.hypot(deg_m * (lat[c] - here[r, 0]), scale * (lon[c] - here[r, 1]))
+            if to > reach_m[r]:
+                continue
+            if to + np.hypot(deg_m * (lat[c] - end[r, 0]), scale * (lon[c] - end[r, 1])) > reach_m[r]:
+                continue
+            spared = np.inf if opened[c] else 0.0
+            for d in range(lowest.shape[1]):
+                w = weight[r, first + d]
+                spared += max(0.0, -w * lowest[c, d], -w * highest[c, d])
+            out[r] = max(out[r], spared)

@@ -11,8 +11,8 @@ import numpy as np
 from geo.errors import BadInput
 from geo.graph import F32, F64, I32, Graph
 from geo.routing import cost_kernels as kernels
-from geo.routing.cost_kernels import Routes
-from geo.routing.costs import COLUMN, FACTOR_NAMES, Costs, kernel_inputs, weight_rows
+from geo.routing.cost_kernels import Routes, Ways
+from geo.routing.costs import COLUMN, DYNAMIC_FACTORS, FACTOR_NAMES, Costs, kernel_inputs, weight_rows
 from geo.routing.search import Path
 
 
@@ -97,4 +97,52 @@ def remaining_impedance(
         raise BadInput(f"from_index must not be negative and taste must lie in 0..{len(impedances) - 1}")
     out = np.empty(count)
     kernels.remaining(impedances, graph.duration_s, routes, from_index, from_fraction, taste, out)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Rescored:
+    """What R ways cost before and after a change; nan, nan and +inf where none of their edges changed."""
+
+    was: F64  # (R,) seconds felt, +inf where a closed stretch was ahead
+    now: F64  # (R,)
+    worse_m: F64  # (R,) metres to the first edge that became dearer, +inf if none did
+
+
+def rescore(
+    graph: Graph, old: Costs, new: Costs, changed: I32, ways: Ways, weight: F32, worse_share: float
+) -> Rescored:
+    """What a change of the costs makes of ways ahead, each for a taste of its own, in one call.
+
+    changed: the edges that differ (`costs.changed_edges`). weight: (R, K) rows of `costs.weights`.
+    worse_share: an edge counts as dearer from so much on. As in a search, a closed first edge that the walker
+    is amid costs its duration.
+    """
+    count = len(ways.first)
+    out = Rescored(np.empty(count), np.empty(count), np.empty(count))
+    marked = np.zeros(graph.edge_count, np.bool_)
+    marked[changed] = True
+    inputs = kernel_inputs(graph, old), kernel_inputs(graph, new)
+    kernels.rescore(*inputs, marked, ways, weight, worse_share, out.was, out.now, out.worse_m)
+    return out
+
+
+def spared_at_most(
+    graph: Graph, old: Costs, new: Costs, changed: I32, ends: tuple[F64, F64], reach_m: F64, weight: F32
+) -> F64:
+    """(R,) an upper bound of what a change of the costs spares a walker on any way they could take.
+
+    In seconds felt per second of walking; +inf where a stretch was opened that they can reach. ends: where
+    they are and where they want to, (R, 2) degrees each; reach_m: (R,) no way of theirs is longer.
+    """
+    cells = len(graph.cell_h3)
+    lowest = np.zeros((cells, len(DYNAMIC_FACTORS)), np.float32)
+    highest = np.zeros_like(lowest)
+    opened = np.zeros(cells, np.bool_)
+    inputs = kernel_inputs(graph, old), kernel_inputs(graph, new)
+    kernels.eased(*inputs, changed, graph.cell, lowest, highest, opened)
+    eased = np.flatnonzero(opened | lowest.any(axis=1) | highest.any(axis=1))
+    out = np.empty(len(reach_m))
+    place = graph.cell_lat, graph.cell_lon
+    kernels.spared_at_most((lowest, highest, opened), weight, eased, *place, *ends, reach_m, out)
     return out

@@ -33,6 +33,8 @@ class Walk:
         )
         self.trips = np.zeros(1, trips.TRIP_STATE)
         self.trips["status"] = trips.ACTIVE
+        self.trips["speed_mps"] = 1.35
+        self.trips["started_ts"] = 1000.0
         self.trips["route_m"] = lengths.sum()
         self.trips["route_s"] = lengths.sum() / 1.35
         for name, value in trip.items():
@@ -50,10 +52,16 @@ class Walk:
         lon = g.node_lon[self.at[a]] * (1 - share) + g.node_lon[self.at[b]] * share
         return float(lat + north_m / 111_195.0), float(lon)
 
-    def walk(self, points: list[tuple[float, float]], step_s: float = 1.0, edge: int = -1) -> list[int]:
+    def walk(
+        self,
+        points: list[tuple[float, float]],
+        step_s: float = 1.0,
+        edge: int = -1,
+        accuracy_m: float = 5.0,
+    ) -> list[int]:
         """Fold the points in; returns the decisions, one a stop, as `models.walking` would see them."""
         n = len(points)
-        ts = self.ts + step_s * np.arange(1, n + 1)
+        ts = self.ts + step_s * np.arange(1.0, n + 1.0)
         self.ts = float(ts[-1])
         fixes = MatchedFixes(
             np.zeros(n, np.int32),
@@ -61,12 +69,13 @@ class Walk:
             ts,
             np.array([p[0] for p in points]),
             np.array([p[1] for p in points]),
-            np.full(n, 5.0),
+            np.full(n, accuracy_m, np.float64),
             np.full(n, edge, np.int32),
             np.zeros(n, np.float32),
+            np.full(n, 0.9, np.float32),
         )
         next_fix = np.zeros(1, np.int64)
-        found = []
+        found: list[int] = []
         while True:
             decision, at = np.zeros(1, np.uint8), np.full(1, -1, np.int64)
             advance_fixes(
@@ -75,7 +84,7 @@ class Walk:
             if decision[0] == trips.NONE:
                 return found
             found.append(int(decision[0]))
-            if decision[0] == trips.ARRIVE:
+            if decision[0] in (trips.ARRIVE, trips.EXPIRE):
                 self.trips["status"] = trips.ARRIVED
 
     def along(self, a: str, b: str, north_m: float = 0.0, steps: int = 30) -> list[tuple[float, float]]:
@@ -85,7 +94,7 @@ class Walk:
 def test_walking_the_route_makes_progress_and_arrives() -> None:
     walk = Walk("ABCD")
     assert walk.walk(walk.along("A", "B") + walk.along("B", "C")) == []
-    assert abs(float(walk.trips["progress_m"][0]) - 100.0) < 3.0
+    assert abs(float(walk.trips["progress_m"][0]) - 100.0) < 10.0
     assert walk.walk(walk.along("C", "D")) == [trips.ARRIVE]
 
 
@@ -94,18 +103,92 @@ def test_progress_never_falls_when_gps_jumps_back() -> None:
     walk.walk(walk.along("A", "B"))
     before = float(walk.trips["progress_m"][0])
     walk.walk([walk.point("A", "B", 0.6), walk.point("A", "B", 0.8)])
-    assert float(walk.trips["progress_m"][0]) == before
+    assert float(walk.trips["progress_m"][0]) >= before
 
 
 def test_leaving_the_route_is_seen_after_some_seconds_and_more_and_more_seldom() -> None:
     walk = Walk("ABCD")
     walk.walk(walk.along("A", "B"))
-    gone = [walk.point("B", "B", 0, north_m=-k * 2.0) for k in range(1, 101)]
-    assert walk.walk(gone[:14]) == []
-    assert walk.walk(gone[14:24]) == [trips.OFF_ROUTE]  # a new route could not be had
-    assert walk.walk(gone[24:34]) == []
-    assert walk.walk(gone[34:44]) == [trips.OFF_ROUTE]
-    assert walk.walk(gone[44:]) == [trips.OFF_ROUTE]
+    gone = [walk.point("B", "B", 0, north_m=k * 1.4) for k in range(1, 200)]
+    assert walk.walk(gone[:12]) == []  # 17 m off
+    assert walk.walk(gone[12:32]) == [trips.OFF_ROUTE]  # a new route could not be had
+    assert walk.walk(gone[32:36]) == []
+    assert walk.walk(gone[36:80]) == [trips.OFF_ROUTE]
+    assert walk.walk(gone[80:]) == [trips.OFF_ROUTE, trips.OFF_ROUTE]
+
+
+def test_less_exact_fixes_need_more_distance() -> None:
+    for accuracy_m, decisions in ((5.0, [trips.OFF_ROUTE]), (40.0, [])):
+        walk = Walk("ABCD")
+        walk.walk(walk.along("A", "B"))
+        gone = [walk.point("B", "B", 0, north_m=k * 1.4) for k in range(1, 30)]
+        assert walk.walk(gone, accuracy_m=accuracy_m) == decisions
+
+
+def test_coming_back_takes_the_evidence_away() -> None:
+    walk = Walk("ABCD")
+    walk.walk(walk.along("A", "B"))
+    walk.walk([walk.point("B", "B", 0, north_m=k * 1.4) for k in range(1, 20)])
+    assert float(walk.trips["off_evidence"][0]) > 0.3
+    assert walk.walk(walk.along("B", "C")) == []
+    assert float(walk.trips["off_evidence"][0]) == 0.0
+
+
+def test_a_gap_along_the_route_is_no_deviation() -> None:
+    walk = Walk("ABCDGFE")
+    walk.walk(walk.along("A", "B"))
+    walk.ts += 120.0  # minutes without a fix, at 1.2 m/s along the route
+    assert walk.walk(walk.along("G", "F")) == []
+    assert abs(float(walk.trips["progress_m"][0]) - 230.0) < 15.0
+    assert walk.walk(walk.along("F", "E")) == [trips.ARRIVE]
+
+
+def test_a_gap_that_ends_elsewhere_is_one() -> None:
+    walk = Walk("ABCD")
+    walk.walk(walk.along("A", "B"))
+    walk.ts += 240.0
+    far = [walk.point("B", "B", 0, north_m=150.0 + k) for k in range(40)]
+    assert walk.walk(far)[0] == trips.OFF_ROUTE
+
+
+def test_an_hour_in_one_place_triggers_nothing() -> None:
+    walk = Walk("ABCD", wanted_s=120.0)
+    walk.walk(walk.along("A", "B"))
+    before = walk.trips.copy()
+    draw = np.random.default_rng(1)
+    drift = np.cumsum(draw.normal(0.0, 0.35, (3600, 2)), axis=0)
+    drift = 12.0 * np.tanh(drift / 12.0)
+    there = walk.point("B", "C", 0.0)
+    points = [(there[0] + y / 111_195.0, there[1] + x / 55_600.0) for y, x in drift.tolist()]
+    assert walk.walk(points) == []
+    assert walk.trips["resting"][0] == 1
+    assert float(walk.trips["paused_s"][0]) > 3300.0
+    assert float(walk.trips["progress_m"][0]) - float(before["progress_m"][0]) < 15.0
+    assert walk.walk(walk.along("B", "C")) == []
+    assert walk.trips["resting"][0] == 0
+    assert walk.walk(walk.along("C", "D")) == [trips.ARRIVE]
+
+
+def test_a_phone_that_sleeps_through_a_rest_does_not_make_its_walker_late() -> None:
+    walk = Walk("ABCD", wanted_s=120.0)
+    walk.walk(walk.along("A", "B"))
+    walk.ts += 3000.0
+    assert walk.walk(walk.along("B", "C")) == []
+    assert float(walk.trips["paused_s"][0]) > 2900.0
+
+
+def test_standing_still_near_the_end_is_arriving() -> None:
+    walk = Walk("ABCD")
+    walk.walk(walk.along("A", "B") + walk.along("B", "C"))
+    near = [walk.point("C", "D", 0.4)] * 60
+    assert walk.walk(near) == [trips.ARRIVE]
+
+
+def test_a_trip_without_fixes_for_hours_expires_at_the_next_one() -> None:
+    walk = Walk("ABCD")
+    walk.walk(walk.along("A", "B"))
+    walk.ts += Policy().expire_s + 1.0
+    assert walk.walk(walk.along("B", "C")) == [trips.EXPIRE]
 
 
 def test_one_bad_fix_is_no_deviation() -> None:
@@ -128,7 +211,7 @@ def test_turning_round_is_a_deviation() -> None:
     walk = Walk("ABCD")
     walk.walk(walk.along("A", "B") + walk.along("B", "C"))
     assert walk.walk(list(reversed(walk.along("B", "C")))) == []
-    assert walk.walk(list(reversed(walk.along("A", "B")))) == [trips.OFF_ROUTE]
+    assert walk.walk(list(reversed(walk.along("A", "B"))))[0] == trips.OFF_ROUTE
 
 
 def test_a_loop_that_passes_its_start_again_does_not_jump_ahead() -> None:
@@ -139,8 +222,8 @@ def test_a_loop_that_passes_its_start_again_does_not_jump_ahead() -> None:
 
 
 def test_late_is_said_once_in_a_while() -> None:
-    walk = Walk("ABCD", wanted_s=60.0, started_ts=1000.0)
-    slow = [walk.point("A", "B", 0.3)] * 250
+    walk = Walk("ABCD", wanted_s=10.0)
+    slow = walk.along("A", "B", steps=66) + walk.along("B", "C", steps=66)  # 0.75 m/s
     assert walk.walk(slow) == [trips.LATE]
 
 

@@ -12,13 +12,14 @@ import pytest
 
 from geo.network import Network, OnlyNetwork
 from geo.routing.costs import static_costs
+from geo.routing.scoring import rescore
 from models.bytes_column import BytesColumn
 from models.live_route import ahead_of
 from models.planning import remaining
 from models.records import Fix, RouteRequest, RouteUpdate, encode
 from models.walker_state import FIXES, WalkerState
 from models.walking import Walking
-from models.world_change import costs_ahead
+from models.world_change import ways_ahead, weight_rows_of
 from tests.broker.drawn import T0, City, draw
 
 TOPICS = ("gps-fixes", "route-requests", "ratings")
@@ -141,11 +142,7 @@ def test_a_request_taken_twice_changes_nothing(city: City) -> None:
     assert [update.reason for update in one.take_request(b"w0", stop, 6, 0).updates] == ["ended"]
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 64])
-def test_ways_ahead_are_weighed_by_each_walkers_own_taste(
-    city: City, monkeypatch: pytest.MonkeyPatch, at_once: int
-) -> None:
-    monkeypatch.setattr("models.world_change.TASTES_AT_ONCE", at_once)
+def test_ways_ahead_are_weighed_by_each_walkers_own_taste(city: City) -> None:
     one = walking(city)
     tastes = [{"unsheltered": 0.5 * (k % 4), "steps": 0.1 * (k % 2)} for k in range(len(ROUTES))]
     for k, route in enumerate(ROUTES):
@@ -153,9 +150,12 @@ def test_ways_ahead_are_weighed_by_each_walkers_own_taste(
     slots = one.state.active_slots(0)
     ahead = [ahead_of(one.state, city.graph, s) for s in slots.tolist()]
     network = one.walk_in(0).rerouting.network
-    left = costs_ahead(network, ahead, one.state.trips["taste"][slots])
-    assert len(left) == len(ROUTES)
-    for path, cost, taste in zip(ahead, left.tolist(), tastes, strict=True):
+    everything = np.arange(city.graph.edge_count, dtype=np.int32)
+    ways, weight = ways_ahead(one.state, city.graph, slots), weight_rows_of(one.state.trips["taste"][slots])
+    left = rescore(city.graph, network.costs, network.costs, everything, ways, weight, 0.01)
+    assert len(left.now) == len(ROUTES)
+    assert left.was.tolist() == left.now.tolist()
+    for path, cost, taste in zip(ahead, left.now.tolist(), tastes, strict=True):
         alone = remaining(network, taste, path.edges, 0, path.start_fraction, path.end_fraction)
         assert cost == pytest.approx(alone.impedance, rel=1e-6)
 
