@@ -105,7 +105,7 @@ def test_state_takes_no_more_than_the_docs_say():
         ((100, 50, 60, 50, 60, 100), (0, 1, 1, 2, 2, 2)),
         ((100, 50, 160, 100, 99), (0, 1, 0, 2, 3)),
         ((0, 1000, 999, 999, 0), (0, 0, 1, 2, 3)),
-        ((0, 40, 70, 65.536), (0, 0, 0, 1)),  # times are remembered modulo 65.536 s
+        ((0, 30, 66, 120, 65.536), (0, 0, 0, 0, 1)),  # times are remembered modulo 65.536 s
     ],
 )
 def test_kinds(offsets_s, expected):
