@@ -16,8 +16,9 @@ import numpy as np
 from bench.fixes import Walk
 from bench.latency_plot import Load
 from bench.pacing import Moment, Pacer, moment
+from bench.recorded import walks
 from bench.session import Session
-from bench.tracks import Tracks, walk_streets
+from bench.tracks import Tracks
 from bench.walkers import Heard, Listener, Wish, ask_for_routes, routes_of
 from bench.worker import Worker, worker_settings
 from geo.errors import BadInput, Unavailable
@@ -40,6 +41,7 @@ class LatencyJob:
     warm_s: float = 15.0
     partitions: int = 4
     seed: int = 1
+    traces: tuple[str, ...] = ()  # files with recorded walks
 
     def __post_init__(self) -> None:
         if self.rate_per_s <= 0 or self.duration_s <= 0:
@@ -96,7 +98,7 @@ def run_latency(job: LatencyJob, session: Session) -> Load:
     scratch = session.scratch
     settings = worker_settings(scratch, session.graph_dir, job.partitions)
     ensure_topics(settings)
-    tracks = walk_streets(session.graph, job.walkers, BACK_M + WALKED_M, job.seed)
+    tracks = walks(session.graph, job.traces, job.walkers, BACK_M + WALKED_M, job.seed)
     ticks = int(job.warm_s + job.duration_s)
     start_s = float(int(time.time()) - int((STEP_S - 1.0) * ticks))  # so that they end in the present
     walk = Walk(tracks, start_s, job.seed, step_s=STEP_S, begin_m=BACK_M)

@@ -16,9 +16,10 @@ from bench.checkpointed import fixes_by_device, wait_until_contained
 from bench.fixes import Walk
 from bench.latency import BACK_M, STEP_S, WALKED_M, ways_back
 from bench.pacing import Pacer
+from bench.recorded import walks
 from bench.scratch import preload
 from bench.session import Session
-from bench.tracks import walk_streets, wander
+from bench.tracks import wander
 from bench.walkers import Heard, Listener, ask_for_routes, routes_of
 from bench.worker import Worker, worker_settings
 from geo.errors import BadInput
@@ -39,6 +40,7 @@ class RecoveryJob:
     walkers: int = 1_000
     partitions: int = 4
     seed: int = 1
+    traces: tuple[str, ...] = ()  # files with recorded walks
 
     def __post_init__(self) -> None:
         if self.devices < 2:
@@ -77,7 +79,7 @@ def run_recovery(job: RecoveryJob, session: Session) -> None:
     start_s = float(int(time.time()) - 60)
     names = tuple(f"s{number:06d}" for number in range(job.devices - job.walking))
     still = Walk(wander(len(names), 50.0, job.seed), start_s - 600.0, job.seed, names=names)
-    tracks = walk_streets(session.graph, job.walking, BACK_M + WALKED_M, job.seed)
+    tracks = walks(session.graph, job.traces, job.walking, BACK_M + WALKED_M, job.seed)
     walk = Walk(tracks, start_s, job.seed, step_s=STEP_S, begin_m=BACK_M)
     filled = preload(scratch.bootstrap, GPS_FIXES, still, job.fixes, say)
     pacer = Pacer(scratch.bootstrap, walk, ticks=int(MOST_LOAD_S))

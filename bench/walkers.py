@@ -160,6 +160,18 @@ def draw_pairs(graph: Graph, walkers: int, apart_m: float, seed: int) -> list[Wi
     raise BadInput(f"the graph has too few places {apart_m:.0f} m apart: use a larger one, or fewer fixes")
 
 
+def ways_along(tracks: Tracks) -> list[Wish]:
+    """From each track's begin to its end."""
+    begin, end = tracks.first[:-1], tracks.first[1:] - 1
+    return [
+        Wish(*place)
+        for place in zip(
+            tracks.lat[begin].tolist(), tracks.lon[begin].tolist(),
+            tracks.lat[end].tolist(), tracks.lon[end].tolist(), strict=True,
+        )
+    ]  # fmt: skip
+
+
 def follow_routes(
     graph: Graph, routes: Sequence[str], stray_share: float, length_m: float, seed: int
 ) -> Tracks:

@@ -12,9 +12,10 @@ in the checkpoint, with which `streams.checkpoints` checks that no block is miss
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import faust
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.transport.utils import DefaultSchedulingStrategy
 from faust.types import TP
@@ -81,6 +82,16 @@ class BlockThread(AIOKafkaConsumerThread):
 
         self.thread_loop.call_soon_threadsafe(seek)
 
+    def position_now(self, tp: TP) -> int | None:
+        """Where the next fetch begins that is not handed on yet; None where that is not known."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription and subscription.assignment
+        state = assignment and assignment.state_value(TopicPartition(tp.topic, tp.partition))
+        if not state or not state.has_valid_position:
+            return None
+        position: int = state.position
+        return position
+
 
 class BlockConsumer(Consumer):
     """Commits what checkpoints say; Faust's gap bookkeeping would take every block for a hole."""
@@ -94,6 +105,10 @@ class BlockConsumer(Consumer):
 
     def _new_consumer_thread(self) -> BlockThread:
         return BlockThread(self, loop=self.loop, beacon=self.beacon)
+
+    def handed_on(self, tp: TP) -> int | None:
+        """The offset behind the last message that was handed on to Faust; None where that is not known."""
+        return cast(BlockThread, self._thread).position_now(tp)
 
     def checkpointed(self, tp: TP, next_offset: int) -> None:
         """All messages before `next_offset` are in a delivered checkpoint: it may be committed."""

@@ -526,7 +526,7 @@ class Shards:
 
         Faust also drops fetched blocks with nothing behind them that would show the hole: the consumer then
         stands at the end of the partition and waits for ever. As long as other partitions get on, what is
-        missing may just be queued behind theirs.
+        missing may just be queued behind theirs; and what was not handed to Faust yet is merely slow.
         """
         now = time.monotonic()
         positions = {
@@ -535,7 +535,8 @@ class Shards:
             for topic, position in owned.positions.items()
         }
         for tp, position in positions.items():
-            behind = (self.app.consumer.highwater(tp) or 0) > position
+            waits = (self.app.consumer.highwater(tp) or 0) > position
+            behind = waits and self._consumer.handed_on(tp) != position
             if not behind or self._still.get(tp, (-1, now))[0] != position:
                 self._still[tp] = (position, now)
             if self._still[tp][1] == now and behind:

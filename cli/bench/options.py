@@ -19,6 +19,14 @@ def on_services(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
+def on_walks(function: Callable[..., None]) -> Callable[..., None]:
+    """The option of the benchmarks of the stream that can walk as recorded."""
+    return click.option(
+        "--traces", multiple=True, metavar="PATH", type=click.Path(exists=True, dir_okay=False),
+        help="Walk as recorded there, to and fro; again for more files.",
+    )(function)  # fmt: skip
+
+
 def on_graph(function: Callable[..., None]) -> Callable[..., None]:
     """The options of the benchmarks that need a graph only."""
     for option in (

@@ -7,56 +7,103 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.bench.options import on_services
+from cli.bench.options import on_services, on_walks
 from cli.bench.session import measure
+from geo.errors import BadInput
 
 if TYPE_CHECKING:
     from bench.session import Session
+    from bench.stream import StreamJob
 
 
 @click.command("stream")
 @on_services
+@on_walks
 @click.option("--fixes", type=int, default=1_000_000, show_default=True, help="To be measured.")
 @click.option("--warm", type=int, help="Fixes taken before that (default: as many).")
 @click.option("--devices", type=int, default=5_000, show_default=True)
+@click.option("--runs", type=int, default=1, show_default=True, help="Of which the medians are reported.")
 @click.option("--peers", metavar="A,B|none", help="Peers in the same run (default: all that can run here).")
+@click.option("--block-sizes", metavar="N,N,...", help="Instead: blocks of at most so many messages.")
+@click.option("--plot", metavar="FILE", help="Draw the figures of --block-sizes as SVG.")
 def stream(
     as_json: bool,
     partitions: int,
     graph_dir: str | None,
     seed: int,
+    traces: tuple[str, ...],
     fixes: int,
     warm: int | None,
     devices: int,
+    runs: int,
     peers: str | None,
+    block_sizes: str | None,
+    plot: str | None,
 ) -> None:
-    """Fixes in, windows kept: per second of CPU time and on the clock, and the peers' figures."""
+    """Fixes in, windows kept: per second of CPU time and on the clock, and the peers' figures.
+
+    \b
+    Examples:
+      flaneur bench stream --runs 5 --peers kafka-streams-memory,quix --json
+      flaneur bench stream --block-sizes 1,10,100,1000,8192 --plot docs/throughput.svg
+    """
     from bench.peers.run import choose_peers
     from bench.stream import StreamJob, run_stream
 
+    job = StreamJob(fixes, fixes if warm is None else warm, devices, partitions, seed, runs, traces)
+    if block_sizes is not None:
+        _by_block_size(job, block_sizes, plot, as_json, graph_dir)
+        return
+    if plot is not None:
+        raise BadInput("--plot draws the figures of --block-sizes: say which sizes")
     chosen = () if peers == "none" else choose_peers(None if peers is None else peers.split(","))
-    job = StreamJob(fixes, fixes if warm is None else warm, devices, partitions, seed)
     measure("stream", as_json, graph_dir, lambda session: run_stream(job, chosen, session))
+
+
+def _by_block_size(
+    job: StreamJob, block_sizes: str, plot: str | None, as_json: bool, graph_dir: str | None
+) -> None:
+    from bench.block_sizes import SizeFigure, run_block_sizes
+    from bench.throughput_plot import draw_throughput
+    from cli.whole_file import write_whole
+
+    try:
+        sizes = [int(size) for size in block_sizes.split(",")]
+    except ValueError as error:
+        raise BadInput(f"--block-sizes {block_sizes!r} is no list of whole numbers") from error
+    found: list[SizeFigure] = []
+    measure("stream", as_json, graph_dir, lambda session: found.extend(run_block_sizes(job, sizes, session)))
+    if plot is not None:
+        write_whole(Path(plot), draw_throughput(found))
 
 
 @click.command("pipeline")
 @on_services
+@on_walks
 @click.option("--fixes", type=int, default=1_000_000, show_default=True, help="To be measured.")
 @click.option("--warm", type=int, default=100_000, show_default=True, help="Fixes taken before that.")
 @click.option("--devices", type=int, default=5_000, show_default=True, help="Each on a route of its own.")
 def pipeline(
-    as_json: bool, partitions: int, graph_dir: str | None, seed: int, fixes: int, warm: int, devices: int
+    as_json: bool,
+    partitions: int,
+    graph_dir: str | None,
+    seed: int,
+    traces: tuple[str, ...],
+    fixes: int,
+    warm: int,
+    devices: int,
 ) -> None:
     """The whole way of a fix: match, features, trip, decision; walkers follow the routes they were given."""
     from bench.pipeline import run_pipeline
     from bench.stream import StreamJob
 
-    job = StreamJob(fixes, warm, devices, partitions, seed)
+    job = StreamJob(fixes, warm, devices, partitions, seed, traces=traces)
     measure("pipeline", as_json, graph_dir, lambda session: run_pipeline(job, session))
 
 
 @click.command("latency")
 @on_services
+@on_walks
 @click.option("--rate", type=float, default=1_000.0, show_default=True, help="Fixes a second.")
 @click.option("--rates", metavar="A,B,...", help="Several rates, one after the other.")
 @click.option("--seconds", type=float, default=30.0, show_default=True, help="To be measured.")
@@ -66,6 +113,7 @@ def latency(
     partitions: int,
     graph_dir: str | None,
     seed: int,
+    traces: tuple[str, ...],
     rate: float,
     rates: str | None,
     seconds: float,
@@ -84,7 +132,7 @@ def latency(
 
     loads: list[Load] = []
     for one in [rate] if rates is None else parse_rates(rates):
-        job = LatencyJob(one, seconds, partitions=partitions, seed=seed)
+        job = LatencyJob(one, seconds, partitions=partitions, seed=seed, traces=traces)
 
         def run(session: Session, job: LatencyJob = job) -> None:
             loads.append(run_latency(job, session))
@@ -110,15 +158,22 @@ def checkpoint(
 
 @click.command("recovery")
 @on_services
+@on_walks
 @click.option("--devices", type=int, default=100_000, show_default=True, help="Walkers with state.")
 @click.option("--fixes", type=int, default=200_000, show_default=True, help="That make their state.")
 def recovery(
-    as_json: bool, partitions: int, graph_dir: str | None, seed: int, devices: int, fixes: int
+    as_json: bool,
+    partitions: int,
+    graph_dir: str | None,
+    seed: int,
+    traces: tuple[str, ...],
+    devices: int,
+    fixes: int,
 ) -> None:
     """Kill a worker under load with kill -9 and start it again: how long, what was lost, what came twice."""
     from bench.recovery import RecoveryJob, run_recovery
 
-    job = RecoveryJob(devices, fixes, partitions=partitions, seed=seed)
+    job = RecoveryJob(devices, fixes, partitions=partitions, seed=seed, traces=traces)
     measure("recovery", as_json, graph_dir, lambda session: run_recovery(job, session))
 
 

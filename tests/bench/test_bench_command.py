@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 
@@ -28,6 +29,17 @@ def test_stream_measures_the_worker_on_a_preloaded_topic() -> None:
         if child.status() != psutil.STATUS_ZOMBIE and "flaneur-bench" in " ".join(child.cmdline())
     ]
     assert left == []
+
+
+def test_a_plot_needs_block_sizes_and_they_must_be_numbers(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cli.main", "bench", "stream", "--plot", str(tmp_path / "plot.svg")]
+    for more, sentence in (
+        ([], "--plot draws the figures of --block-sizes: say which sizes"),
+        (["--block-sizes", "1,many"], "--block-sizes '1,many' is no list of whole numbers"),
+    ):
+        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 2
+        assert done.stderr.strip() == f"flaneur: {sentence}"
 
 
 def test_what_cannot_be_measured_is_one_sentence() -> None:

@@ -15,7 +15,7 @@ from bench.peers.meter import Meter
 from bench.peers.run import choose_peers
 from bench.recovery import compare_counts, count_doubles
 from bench.report import Figure, cpu_model
-from bench.stream import rates
+from bench.stream import Run, median_rates, rates
 from bench.walkers import Heard
 from bench.worker import Sample, read_metrics
 from geo.errors import BadInput
@@ -73,9 +73,20 @@ def test_rates_charge_the_last_checkpoint_to_cpu_but_not_to_the_clock() -> None:
     first = Sample(10.0, 5.0, 1_000, 0, 0.0)
     last = Sample(12.0, 6.5, 3_000, 0, 0.0)
     stored = Sample(13.0, 7.0, 3_000, 0, 0.0)
-    assert rates(first, last, stored) == [
+    assert rates(Run(first, last, stored)) == [
         ("fixes_per_core_s", 1_000.0, "fixes/s"),
         ("fixes_per_s", 1_000.0, "fixes/s"),
+    ]
+
+
+def test_of_several_runs_each_figure_has_its_own_median() -> None:
+    def run(cpu_s: float, wall_s: float) -> Run:
+        first = Sample(0.0, 0.0, 0, 0, 0.0)
+        return Run(first, Sample(wall_s, cpu_s, 1_000, 0, 0.0), Sample(wall_s, cpu_s, 1_000, 0, 0.0))
+
+    assert median_rates([run(1.0, 4.0), run(2.0, 1.0), run(4.0, 2.0)]) == [
+        ("fixes_per_core_s", 500.0, "fixes/s"),
+        ("fixes_per_s", 500.0, "fixes/s"),
     ]
 
 

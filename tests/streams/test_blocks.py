@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from threading import Thread, current_thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +18,7 @@ from faust.types import TP
 from geo.errors import Unavailable
 from streams.block import Block
 from streams.block_fetcher import BlockRecord, BlockRecords, FetchedBytes, fetch_blocks
-from streams.blocks import BlockScheduler
+from streams.blocks import BlockScheduler, BlockThread
 from tests.streams.test_record_batches import batch
 
 
@@ -153,3 +154,30 @@ def test_a_block_is_cut_at_an_offset() -> None:
     assert len(block.since(10)) == 0
     assert [single.offsets.tolist() for single in block.singles()] == [[5], [6], [9]]
     assert [single.values[0] for single in block.singles()] == [b"1", None, b"3"]
+
+
+def test_a_seek_happens_in_the_consumers_own_thread() -> None:
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    sought = []
+
+    class Consumer(BlockThread):
+        def __init__(self) -> None:
+            self.thread_loop = loop
+
+        def _ensure_consumer(self) -> Any:
+            return SimpleNamespace(
+                assignment=lambda: {TP("fixes", 0)},
+                seek=lambda tp, offset: sought.append((tp, offset, current_thread())),
+            )
+
+    try:
+        Consumer().seek(TP("fixes", 0), 7)
+        Consumer().seek(TP("fixes", 1), 8)  # taken away meanwhile
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
+        assert sought == [(TP("fixes", 0), 7, thread)]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -24,6 +24,7 @@ class Consumer(BlockConsumer):
     def __init__(self, earliest: int = 0) -> None:
         self.earliest = earliest
         self.ends: dict[TP, int] = {}
+        self.fetched: dict[TP, int] = {}  # where that is not the end
         self.sought: list[tuple[TP, int]] = []
         self.safe: dict[TP, int] = {}
 
@@ -35,6 +36,9 @@ class Consumer(BlockConsumer):
 
     def highwater(self, tp: TP) -> int:
         return self.ends.get(tp, 0)
+
+    def handed_on(self, tp: TP) -> int | None:
+        return self.fetched.get(tp, self.ends.get(tp))
 
     def checkpointed(self, tp: TP, next_offset: int) -> None:
         self.safe[tp] = next_offset
@@ -344,6 +348,19 @@ def test_what_waits_and_does_not_come_is_sought_back(monkeypatch: pytest.MonkeyP
     owner.take([1, 2], b"2", b"4")
     assert silence.heal(60.0) == []
     assert owner.total == 7
+
+
+def test_what_is_still_being_fetched_is_not_sought(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0], b"1")
+    silence = Silence(monkeypatch, owner)
+    owner.consumer.ends[TP("t", 0)] = 3
+    owner.consumer.fetched[TP("t", 0)] = 1
+    assert silence.heal(0.0) == []
+    assert silence.heal(60.0) == []
+    owner.consumer.fetched[TP("t", 0)] = 3
+    assert silence.heal(0.0) == []
+    assert silence.heal(1.1 * module.SILENCE_S) == [(TP("t", 0), 1)]
 
 
 def test_what_is_queued_behind_others_is_given_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
