@@ -169,7 +169,9 @@ def run_day(
     # the workers' clock starts with it, in the morning: two runs differ if it gets dark between them
     morning = EdgeCondition(key=cell_key(int(city.graph.cell_h3[0])), ts=T0, version=0, expires=T0)
     Phone(settings).send(EDGE_CONDITIONS, morning.key, morning)
-    worker = Worker(replace(settings, graph_dir=str(city.folder)), folder).start().wait_ready()
+    # nothing is told of crowds: when the world changes by them depends on the clock
+    alone = replace(settings, graph_dir=str(city.folder), observe_s=3600.0)
+    worker = Worker(alone, folder).start().wait_ready()
     client = Client(worker.settings)
     try:
         ask_all(Phone(settings), client, city)
