@@ -535,8 +535,7 @@ class Shards:
             for topic, position in owned.positions.items()
         }
         for tp, position in positions.items():
-            waits = (self.app.consumer.highwater(tp) or 0) > position
-            behind = waits and self._consumer.handed_on(tp) != position
+            behind = (self.app.consumer.highwater(tp) or 0) > position
             if not behind or self._still.get(tp, (-1, now))[0] != position:
                 self._still[tp] = (position, now)
             if self._still[tp][1] == now and behind:
@@ -546,7 +545,8 @@ class Shards:
             was_at, times = self._healed.get(tp, (-1, 0))
             times = times if was_at == position else 0
             # a slow broker's answer would be thrown away again and again
-            patience_s = LONG_SILENCE_S if busy else min(LONG_SILENCE_S, SILENCE_S * 2**times)
+            patient = busy or self._consumer.handed_on(tp) == position
+            patience_s = LONG_SILENCE_S if patient else min(LONG_SILENCE_S, SILENCE_S * 2**times)
             if now - self._still[tp][1] > patience_s:
                 self._healed[tp] = (position, times + 1)
                 log.warning(

@@ -350,17 +350,19 @@ def test_what_waits_and_does_not_come_is_sought_back(monkeypatch: pytest.MonkeyP
     assert owner.total == 7
 
 
-def test_what_is_still_being_fetched_is_not_sought(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_still_being_fetched_is_given_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     owner = Owner(monkeypatch)
     owner.take([0], b"1")
     silence = Silence(monkeypatch, owner)
     owner.consumer.ends[TP("t", 0)] = 3
     owner.consumer.fetched[TP("t", 0)] = 1
     assert silence.heal(0.0) == []
-    assert silence.heal(60.0) == []
+    assert silence.heal(0.5 * module.LONG_SILENCE_S) == []
     owner.consumer.fetched[TP("t", 0)] = 3
-    assert silence.heal(0.0) == []
-    assert silence.heal(1.1 * module.SILENCE_S) == [(TP("t", 0), 1)]
+    assert silence.heal(0.1) == [(TP("t", 0), 1)]
+    owner.consumer.fetched[TP("t", 0)] = 1
+    assert silence.heal(0.9 * module.LONG_SILENCE_S) == []
+    assert silence.heal(0.2 * module.LONG_SILENCE_S) == [(TP("t", 0), 1)]
 
 
 def test_what_is_queued_behind_others_is_given_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
