@@ -45,6 +45,7 @@ def lose_checkpoint(day: Day) -> float:
     time.sleep(COMMITTED_WITHIN_S)  # what should not happen cannot be waited for
     worker.kill()
     killed = time.monotonic()
+    worker.disarm()
     day.restart()
     return killed
 
@@ -58,11 +59,12 @@ def sleep_through_session(day: Day) -> float:
     two.start().wait_ready()
     day.join()
     wait_for(lambda: day.disturbed.waiting() <= 0, day.patience_s, two.tail)
+    one.arm("after_write")  # it should not come to that
     woken = time.monotonic()
     one.signal(signal.SIGCONT)
-    time.sleep(1.5)  # for what it should not do
-    two.kill()
     wait_for(lambda: one.ended, 5 * SESSION_S, one.tail)
+    one.disarm()
+    two.kill()
     day.restart()
     return woken
 
