@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 from pathlib import Path
 
 import psutil
 
-from streams.local_processes import LocalProcess, RunFolder, any_port, stop
+from streams.local_processes import LocalProcess, RunFolder, any_port, choose_port, is_free, stop
 from streams.local_services import (
     run_folder,
     start_broker,
@@ -26,7 +27,9 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = RunFolder(folder)
-        self.broker_port, self.redis_port = any_port(), any_port()
+        # not one that the system gives to clients: while nobody listens, one could connect to itself there
+        self.broker_port = choose_port("the broker", random.randrange(20_000, 30_000))
+        self.redis_port = any_port()
         self._broker: LocalProcess | None = None
         self._redis: LocalProcess | None = None
 
@@ -56,6 +59,8 @@ class Machine:
         """kill -9, and wait until the process is gone."""
         assert self._broker is not None
         _kill(self._broker.pid)
+        # its threads end one after the other, and the sockets with the last
+        wait_for(lambda: is_free(self.broker_port), 20, "the broker's port stays taken")
 
     def limit_broker_files(self, size: int) -> None:
         """No file of the broker may grow beyond `size` bytes from now on: writing fails as on a full disk."""
