@@ -33,6 +33,7 @@ class Scratch:
     bootstrap: str
     redis_url: str
     folder: Path
+    broker_pid: int
 
 
 @contextmanager
@@ -48,7 +49,8 @@ def scratch_services() -> Iterator[Scratch]:
         stack.callback(stop, broker)
         redis = start_redis(folder, usual_port=SCRATCH_REDIS_PORT)
         stack.callback(stop, redis)
-        yield Scratch(wait_for_broker(broker, folder), wait_for_redis(redis, folder), Path(name))
+        addresses = wait_for_broker(broker, folder), wait_for_redis(redis, folder)
+        yield Scratch(*addresses, Path(name), broker.pid)
 
 
 def fixes_producer(bootstrap: str, linger_ms: float = 50.0) -> Producer:

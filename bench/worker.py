@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.memory import own_bytes
 from bench.scratch import Scratch
 from geo.errors import Unavailable
 from streams.local_processes import any_port, last_lines
@@ -126,7 +127,6 @@ class Worker:
         metrics = self.metrics()
         if metrics is None or self._process is None:
             return None
-        cpu = self._process.cpu_times()
         lags = [value for name, value in metrics.items() if name.startswith("flaneur_consumer_lag_messages")]
         checkpoints = [
             value
@@ -136,11 +136,24 @@ class Worker:
         oldest = min(checkpoints) if len(checkpoints) == self.settings.partitions else 0.0
         return Sample(
             time.perf_counter(),
-            cpu.user + cpu.system,
+            self.cpu_s,
             int(metrics.get("flaneur_fixes_total", 0.0)),
             int(sum(lags)),
             oldest,
         )
+
+    @property
+    def cpu_s(self) -> float:
+        """CPU time so far, all threads."""
+        assert self._process is not None
+        cpu = self._process.cpu_times()
+        return float(cpu.user + cpu.system)
+
+    @property
+    def own_bytes(self) -> int:
+        """Resident memory without mapped files."""
+        assert self._process is not None
+        return own_bytes(self._process.pid)
 
     def wait(self, done: Callable[[dict[str, float]], bool], what: str, within_s: float) -> None:
         """Wait until the metrics satisfy `done`; raises Unavailable after `within_s`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -216,4 +217,39 @@ def soak(
     measure("soak", as_json, graph_dir, lambda session: run_soak(job, session))
 
 
-COMMANDS = (stream, pipeline, latency, checkpoint, recovery, world_change, soak)
+@click.command("scale")
+@on_services
+@click.option("--devices", type=int, default=4_000, show_default=True, help="Without trips; as many with.")
+@click.option(
+    "--seconds", type=float, default=60.0, show_default=True, help="Of each state, at a fix a second."
+)
+@click.option("--walkers", type=int, multiple=True, help="Extrapolate to so many; may be given repeatedly.")
+@click.option("--assume", metavar="NAME=VALUE", multiple=True, help="Another demand or assumption.")
+def scale(
+    as_json: bool,
+    partitions: int,
+    graph_dir: str | None,
+    seed: int,
+    devices: int,
+    seconds: float,
+    walkers: tuple[int, ...],
+    assume: tuple[str, ...],
+) -> None:
+    """What a walker costs on one worker and on two, what rebalances do, and what many walkers would need.
+
+    \b
+    Examples:
+      flaneur bench scale --json
+      flaneur bench scale --walkers 1000000 --walkers 100000000 --assume trip_share=0.2
+    """
+    from bench.capacity import Assumptions, Demand
+    from bench.capacity import assume as assuming
+    from bench.scale import ScaleJob, run_scale
+
+    one, assumed = assuming(assume, Demand(1), Assumptions())
+    demands = tuple(replace(one, walkers=count) for count in walkers)
+    job = ScaleJob(devices, seconds, partitions=partitions, seed=seed, demands=demands, assumed=assumed)
+    measure("scale", as_json, graph_dir, lambda session: run_scale(job, session))
+
+
+COMMANDS = (stream, pipeline, latency, checkpoint, recovery, world_change, soak, scale)

@@ -100,7 +100,18 @@ def _warn(text: str) -> None:
 
 
 #: What a figure is of, where a run has many: columns of their own.
-PLACES = ("city", "trace", "noise", "sigma_m", "interval_s")
+PLACES = (
+    "city",
+    "trace",
+    "noise",
+    "sigma_m",
+    "interval_s",
+    "workers",
+    "trip",
+    "rebalance",
+    "walkers",
+    "clusters",
+)
 
 
 def _draw(figures: list[Figure]) -> None:
