@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from geo.guidance.junctions import special_classes, turn_deg
@@ -322,15 +322,20 @@ def test_steps_cover_the_path_in_order(seed, count):
 
 @settings(max_examples=150, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 40))
+@example(seed=1_611_941_928, count=27)
 def test_the_line_is_that_of_the_path(seed, count):
     path = wander(CITY, np.random.default_rng(seed), count)
     line = path_line(CITY, path)
     lat, lon = path_coordinates(CITY, path)
-    np.testing.assert_array_equal(line.lat, lat)
-    np.testing.assert_array_equal(line.lon, lon)
+    # who sets out a hair before a corner has a point there that no one can tell from the corner's
+    micro = np.rint(np.stack([lat, lon]) * 1e6)
+    apart = np.append(True, (np.diff(micro) != 0.0).any(axis=0))
+    np.testing.assert_array_equal(line.lat, lat[apart])
+    np.testing.assert_array_equal(line.lon, lon[apart])
     for i in range(1, len(path.edges)):
         node = CITY.tail[path.edges[i]]
-        assert (line.lat[line.at[i]], line.lon[line.at[i]]) == (CITY.node_lat[node], CITY.node_lon[node])
+        at = line.lat[line.at[i]], line.lon[line.at[i]]
+        assert at == pytest.approx((CITY.node_lat[node], CITY.node_lon[node]), rel=0.0, abs=1e-6)
     assert line.length_m.sum() == pytest.approx(path.length_m, rel=1e-5, abs=1e-3)
     assert line.along_m[-1] == pytest.approx(path.length_m, rel=2e-3, abs=0.1)
 
