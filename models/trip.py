@@ -111,6 +111,7 @@ TRIP_STATE = np.dtype(
         ("speed_mps", np.float32),  # smoothed speed along the route, negative when walking back
         ("north_mps", np.float32),  # smoothed velocity
         ("east_mps", np.float32),
+        ("slack_m", np.float32),  # how far off a jump may have led the fixes
         ("off_evidence", np.float32),  # that the route was left: log-likelihood ratio, 0 on the route
         ("route_idx", np.int32),  # index of the edge that holds the progress
         ("matched_edge", np.int32),
@@ -133,28 +134,32 @@ class Policy(NamedTuple):
     # along the route
     gap_s: float = 60.0  # after such a gap in the fixes nothing is concluded from what was before
     accuracy_m: float = 10.0  # of a fix that does not say
-    near_sigmas: float = 2.5  # a fix farther from the route makes no progress
-    along_s: float = 4.5  # time constant of progress, more with the fix's own accuracy
+    near_sigmas: float = 1.8  # a fix farther from the route makes no progress
+    along_s: float = 3.5  # time constant of progress, more with the fix's own accuracy
     speed_s: float = 15.0  # time constant of the speed along the route
-    spread_m: float = 20.0  # how sure it is where along the route the walker should be by now
-    lookback_m: float = 40.0
-    lookahead_m: float = 120.0
+    spread_m: float = 28.0  # how sure it is where along the route the walker should be by now
+    lookback_m: float = 35.0
+    lookahead_m: float = 50.0
+    wide_m: float = 150.0  # who is not where they should be is looked for so far around,
+    lost_s: float = 15.0  # and after so long found there
     speed_max_mps: float = 4.0
+    jump_per_accuracy: float = 0.3  # fixes farther apart than one walks and this share of the accuracy jump
+    slack_s: float = 180.0  # time constant with which a jump is forgotten
     reference_mps: float = 1.35
     reaction_s: float = 3.0  # from a fix until the walker knows what follows from it
     # off the route: evidence as a log-likelihood ratio; fitted on simulated walks with the error of real ones
-    on_m: float = 5.5  # standard deviation of the distance to the route, of who is on it,
-    on_per_accuracy: float = 0.58  # more by this many times the fix's own accuracy
-    off_sigmas: float = 2.7  # from so many of them on a distance speaks for having left
-    match_weight: float = 0.8  # of the matcher's word that the walker is on the route, times its probability
-    back_mps: float = 0.6  # who walks back faster than this
-    back_m: float = 35.0  # and has come so far back,
-    back_per_accuracy: float = 0.5  # and this many times the fix's own accuracy,
-    back_evidence: float = 1.7  # has turned round
-    most_evidence: float = 3.0  # of one fix, for
-    most_doubt: float = 2.0  # and against having left
+    on_m: float = 4.0  # standard deviation of the distance to the route, of who is on it,
+    on_per_accuracy: float = 0.48  # more by this many times the fix's own accuracy
+    off_sigmas: float = 2.5  # from so many of them on a distance speaks for having left
+    match_weight: float = 0.5  # of the matcher's word that the walker is on the route, times its probability
+    back_mps: float = 0.2  # who walks back faster than this
+    back_m: float = 32.0  # and has come so far back,
+    back_per_accuracy: float = 0.35  # and this many times the fix's own accuracy,
+    back_evidence: float = 2.5  # has turned round
+    most_evidence: float = 2.0  # of one fix, for
+    most_doubt: float = 2.5  # and against having left
     error_s: float = 5.0  # fixes so far apart err independently
-    leave: float = 2.4  # evidence that the route was left
+    leave: float = 1.8  # evidence that the route was left
     reroute_min_s: float = 10.0  # doubled with each reroute that the walker does not follow
     reroute_doublings: int = 4
     followed_m: float = 30.0  # who walks so far along a new route follows it

@@ -56,6 +56,8 @@ def _smooth(trip, ts, lat, lon, accuracy, policy):  # type: ignore[no-untyped-de
     """Fold a position into the walker's smoothed one; returns the seconds since the last, 0 for the first."""
     first = trip.last_ts == 0.0
     dt = 0.0 if first else max(0.0, ts - trip.last_ts)
+    if not first:
+        _allow_for_jump(trip, lat, lon, dt, accuracy, policy)
     trip.last_ts, trip.last_lat, trip.last_lon = ts, lat, lon
     if first or dt > policy.gap_s:
         if not first:
@@ -84,6 +86,15 @@ def _smooth(trip, ts, lat, lon, accuracy, policy):  # type: ignore[no-untyped-de
         trip.north_mps += h / dt * miss_north
         trip.east_mps += h / dt * miss_east
     return dt
+
+
+@njit(cache=True)
+def _allow_for_jump(trip, lat, lon, dt, accuracy, policy):  # type: ignore[no-untyped-def]
+    """Nobody leaps: after a jump of the fixes the walker may for a while be as far off as it was long."""
+    trip.slack_m *= math.exp(-dt / policy.slack_s)
+    jump_m = _apart(trip.last_lat, trip.last_lon, lat, lon)
+    if dt <= policy.error_s and jump_m > policy.speed_max_mps * dt + policy.jump_per_accuracy * accuracy:
+        trip.slack_m = max(trip.slack_m, jump_m)
 
 
 @njit(cache=True)
@@ -156,11 +167,34 @@ def _nearest(trip, routes, first, count, geometry, fixes, i, since, accuracy, po
             same = matched == e or geometry.reverse[matched] == e
             matched_m = min(matched_m, _project(geometry, e, there_lat, there_lon, cos_lat)[0])
         j += 1
+    if least_m > policy.near_sigmas * scale:
+        least_m, lost_m = _search_wide(trip, routes, first, count, geometry, lat, lon, least_m, policy)
+        if since > policy.lost_s and lost_m >= 0.0:
+            off_m, at_m = least_m, lost_m
     if same:
         matched_m = 0.0
     elif matched < 0:
         matched_m = least_m
     return off_m, at_m, least_m, onward_m, matched_m, same
+
+
+@njit(cache=True)
+def _search_wide(trip, routes, first, count, geometry, lat, lon, least_m, policy):  # type: ignore[no-untyped-def]
+    """A place nearer than least_m where the walker should not yet be, or no more: (off_m, along_m or -1)."""
+    cos_lat = math.cos(math.radians(lat))
+    found_m = -1.0
+    j = trip.route_idx
+    while j > 0 and routes.start_m[first + j] > trip.along_m - policy.wide_m:
+        j -= 1
+    while j < count and routes.start_m[first + j] <= trip.progress_m + policy.wide_m:
+        e = routes.edges[first + j]
+        off, fraction = _project(geometry, e, lat, lon, cos_lat)
+        if off < least_m:
+            least_m = off
+            along = routes.start_m[first + j] + fraction * geometry.length_m[e]
+            found_m = min(max(along, 0.0), trip.route_m)
+        j += 1
+    return least_m, found_m
 
 
 @njit(cache=True)
@@ -177,7 +211,8 @@ def _follow(trip, routes, first, count, geometry, fixes, i, dt, accuracy, policy
     elif not near and 0.0 < dt <= policy.gap_s:
         trip.walked_m += min(math.hypot(trip.north_mps, trip.east_mps), policy.speed_max_mps) * dt
     still = ts - trip.rest_ts >= policy.still_s
-    off_m = fixes.probability[i] * matched_m + (1.0 - fixes.probability[i]) * least_m
+    # the matcher may speak for the route, by its probability; against it the fix itself must
+    off_m = least_m - fixes.probability[i] * max(0.0, least_m - matched_m)
     on = fixes.probability[i] if same else 0.0
     evidence = _evidence(trip, off_m, onward_m, on, accuracy, policy)
     if not (still and evidence > 0.0):
@@ -213,7 +248,7 @@ def _move(trip, routes, first, count, ts, at_m, since, dt, accuracy, policy):  #
 def _evidence(trip, off_m, onward_m, on_probability, accuracy, policy):  # type: ignore[no-untyped-def]
     """Log-likelihood ratio of "off the route" against "on it" that a fix gives."""
     sigma = policy.on_m + policy.on_per_accuracy * accuracy
-    ratio = off_m / sigma
+    ratio = max(0.0, off_m - trip.slack_m) / sigma
     evidence = 0.5 * (ratio * ratio - policy.off_sigmas * policy.off_sigmas)
     evidence -= policy.match_weight * on_probability
     back_m = trip.progress_m - trip.along_m

@@ -113,8 +113,8 @@ def test_leaving_the_route_is_seen_after_some_seconds_and_more_and_more_seldom()
     assert walk.walk(gone[:12]) == []  # 17 m off
     assert walk.walk(gone[12:32]) == [trips.OFF_ROUTE]  # a new route could not be had
     assert walk.walk(gone[32:36]) == []
-    assert walk.walk(gone[36:80]) == [trips.OFF_ROUTE]
-    assert walk.walk(gone[80:]) == [trips.OFF_ROUTE, trips.OFF_ROUTE]
+    assert walk.walk(gone[36:100]) == [trips.OFF_ROUTE] * 2  # 20 s, then 40 s later
+    assert walk.walk(gone[100:]) == [trips.OFF_ROUTE]  # 80 s later
 
 
 def test_less_exact_fixes_need_more_distance() -> None:
@@ -210,8 +210,28 @@ def test_the_matched_edge_keeps_a_noisy_walker_on_the_route() -> None:
 def test_turning_round_is_a_deviation() -> None:
     walk = Walk("ABCD")
     walk.walk(walk.along("A", "B") + walk.along("B", "C"))
-    assert walk.walk(list(reversed(walk.along("B", "C")))) == []
-    assert walk.walk(list(reversed(walk.along("A", "B"))))[0] == trips.OFF_ROUTE
+    back = list(reversed(walk.along("A", "B") + walk.along("B", "C")))
+    assert walk.walk(back[:15]) == []
+    assert walk.walk(back[15:])[0] == trips.OFF_ROUTE
+
+
+def test_the_way_back_of_an_out_and_back_route_is_no_turning_round() -> None:
+    walk = Walk("ABCBA")
+    out = walk.along("A", "B") + walk.along("B", "C")
+    assert walk.walk(out + list(reversed(out))) == [trips.ARRIVE]
+
+
+def test_a_jump_of_the_fixes_is_no_deviation() -> None:
+    walk = Walk("ABCD")
+    walk.walk(walk.along("A", "B"))
+    assert walk.walk(walk.along("B", "C", north_m=35.0)) == []
+    assert walk.walk(walk.along("C", "D")) == [trips.ARRIVE]
+
+
+def test_a_walker_who_has_cut_a_corner_is_found_farther_on() -> None:
+    walk = Walk("ABEFGD")
+    walk.walk(walk.along("A", "B"))
+    assert walk.walk(walk.along("F", "G") + walk.along("G", "D")) == [trips.ARRIVE]
 
 
 def test_a_loop_that_passes_its_start_again_does_not_jump_ahead() -> None:
