@@ -12,7 +12,7 @@ import psutil
 
 def test_stream_measures_the_worker_on_a_preloaded_topic() -> None:
     command = [sys.executable, "-m", "cli.main", "bench", "stream", "--json", "--peers", "none"]
-    numbers = ["--fixes", "300000", "--warm", "60000", "--devices", "3000"]
+    numbers = ["--fixes", "1800000", "--warm", "200000", "--devices", "3000"]
     done = subprocess.run([*command, *numbers], capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
@@ -20,7 +20,7 @@ def test_stream_measures_the_worker_on_a_preloaded_topic() -> None:
     for line in lines:
         assert line["bench"] == "stream"
         assert line["value"] > 0
-        assert 150_000 <= line["fixes"] <= 300_000
+        assert 900_000 <= line["fixes"] <= 1_800_000
         assert line["cpu_model"]
     left = [
         child
