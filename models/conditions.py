@@ -270,7 +270,9 @@ class Conditions:
                 if moment < FOREVER:
                     heapq.heappush(self._due, (moment, key))
         condition = self._emit(key, features, until, now, offset)
-        if key not in self._air and key in self._emitted and not self._emitted[key].features:
+        # as long as a place is in reach, its next interval continues the versions
+        nothing_left = offset < 0 and key not in self._air
+        if nothing_left and key in self._emitted and not self._emitted[key].features:
             del self._emitted[key]
             self._dirty.add(key)
         return condition

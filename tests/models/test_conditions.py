@@ -424,6 +424,18 @@ def test_versions_rise_and_nothing_is_told_twice(steps):
         assert conditions.changed(now) == []
 
 
+def test_versions_rise_from_a_forecast_that_ended_to_the_next_one():
+    reports = [weather(T0, 1.0), weather(T0 + 3 * HOUR, 2.0, at="B")]
+    conditions = fold(*reports, offset=7)
+    versions = {}
+    for now in (T0 + 60.0, T0 + 2 * HOUR, T0 + 3.5 * HOUR, T0 + 6 * HOUR):
+        for condition in conditions.changed(now):
+            versions.setdefault(condition.key, []).append(condition.version)
+    assert max(map(len, versions.values())) >= 3
+    for of_one_key in versions.values():
+        assert all(before < after for before, after in pairwise(of_one_key)), versions
+
+
 # forecasts
 
 
