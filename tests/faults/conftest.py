@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,35 +20,33 @@ from tests.faults.machine import Machine
 PARTITIONS = 3
 
 
-@dataclass(frozen=True)
-class Case:
-    """A fault that was survived."""
-
-    name: str
-    recovery_s: float  # from the fault's end (kill: from the kill) until checkpoints contain everything sent
-
-
-CASES: list[Case] = []
-
-
 @pytest.fixture
 def recovered(request: pytest.FixtureRequest) -> Callable[[float], None]:
-    """Write down how long a case took to recover, from a moment of the monotonic clock until now."""
+    """Write down how long a case took to recover, from a moment of the monotonic clock until now.
+
+    That is from the fault's end (of a kill: from the kill) until checkpoints contain everything sent.
+    """
 
     def note(since: float) -> None:
-        CASES.append(Case(request.node.name.removeprefix("test_"), time.monotonic() - since))
+        request.node.user_properties.append(("recovery_s", time.monotonic() - since))
 
     return note
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    if not CASES:
+    cases = [
+        {"name": report.nodeid.split("::test_")[-1], "recovery_s": value}
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == "recovery_s"
+    ]
+    if not cases:
         return
     terminalreporter.section("recovery after faults")
-    for case in CASES:
-        terminalreporter.write_line(f"{case.recovery_s:7.1f} s  {case.name}")
+    for case in cases:
+        terminalreporter.write_line(f"{case['recovery_s']:7.1f} s  {case['name']}")
     if path := config.getoption("--faults-json"):
-        Path(path).write_bytes(b"".join(orjson.dumps(case) + b"\n" for case in CASES))
+        Path(path).write_bytes(b"".join(orjson.dumps(case) + b"\n" for case in cases))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
