@@ -73,21 +73,37 @@ def most_felt(planned: Planned, yard: Yardstick) -> list[Felt]:
     return sorted(rows, key=lambda row: -abs(row.weight) * max(row.exposure, row.usual))
 
 
-def why(planned: Planned, yard: Yardstick) -> str:
-    """One sentence: what is better and what is worse than on the quickest way, or the streets around."""
+def better_and_worse(planned: Planned, yard: Yardstick) -> tuple[list[Felt], list[Felt]]:
+    """What is better than on the yardstick, the most felt first, and the one thing that is clearly worse."""
     rows = sorted(most_felt(planned, yard), key=lambda row: row.weight * (row.exposure - row.usual))
     differ = [row.weight * (row.exposure - row.usual) for row in rows]
     better = [row for row, felt in zip(rows, differ, strict=True) if felt <= -NOTABLE][:_REASONS]
     worse = [row for row, felt in zip(rows, differ, strict=True) if felt >= NOTABLE_WORSE][-1:]
-    than = "the quickest way" if yard.path is not None else "the streets around"
-    if yard.path is not None and np.array_equal(_walked(yard.path), _walked(planned.path)):
+    return better, worse
+
+
+def is_quickest(planned: Planned, yard: Yardstick) -> bool:
+    """Whether the way is the very one that it is compared with."""
+    return yard.path is not None and np.array_equal(_walked(yard.path), _walked(planned.path))
+
+
+def longer_s(planned: Planned, yard: Yardstick) -> float:
+    """Seconds more than on the quickest way; 0 where that is not worth a word."""
+    longer = planned.duration_s - yard.path.duration_s if yard.path is not None else 0.0
+    return longer if longer >= _LONGER_S else 0.0
+
+
+def why(planned: Planned, yard: Yardstick) -> str:
+    """One sentence: what is better and what is worse than on the quickest way, or the streets around."""
+    if is_quickest(planned, yard):
         return "The quickest way, and none is more pleasant."
+    better, worse = better_and_worse(planned, yard)
+    than = "the quickest way" if yard.path is not None else "the streets around"
     said = f"{_in_words(better)} than {than}" if better else f"much like {than}"
     if worse:
         said += f", though {_in_words(worse)}"
-    longer_s = planned.duration_s - yard.path.duration_s if yard.path is not None else 0.0
-    if longer_s >= _LONGER_S:
-        said += f"; {longer_s / 60:.0f} min longer"
+    if longer := longer_s(planned, yard):
+        said += f"; {longer / 60:.0f} min longer"
     return f"{said[0].upper()}{said[1:]}."
 
 
