@@ -23,6 +23,7 @@ COMMANDS = {
     "status": ("cli.status", "Show lag, checkpoints, graph and conditions."),
     "doctor": ("cli.doctor", "Check what is installed, reachable and free, and say what to do."),
     "worker": ("cli.worker", "Run one worker in the foreground."),
+    "gateway": ("cli.gateway", "Run one gateway for phones and navigation clients in the foreground."),
     "topics": ("cli.topics", "Create and check the topics."),
     "import-osm": ("cli.import_osm", "Make the walk graph from OpenStreetMap extracts."),
     "plan": ("cli.plan", "Propose walks: ways to a place, or loops."),

@@ -39,6 +39,24 @@ class Settings:
     ingest_only: bool = False  # windows only, no matching and no trips (for measuring)
     log_level: str = "INFO"
 
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 8080
+    gateway_token_keys: str = ""  # name:secret[,name:secret...]; the first signs, all are accepted
+    gateway_token_s: float = 900.0  # how long a token is good for
+    gateway_operator_key: str = ""  # who may watch all walkers; empty: nobody
+    gateway_demo: bool = False  # one machine, one person: everybody may watch, keys are made up
+    gateway_origins: str = ""  # of web pages elsewhere that may ask, https://host[,https://host...]
+    gateway_tls_cert: str = ""  # PEM files; with them the gateway speaks TLS
+    gateway_tls_key: str = ""
+    gateway_requests_per_s: float = 10.0  # of one device, over time
+    gateway_request_burst: int = 100  # and so many at once
+    gateway_fixes_per_s: float = 20.0  # of one device, over time
+    gateway_fix_burst: int = 20_000  # a phone that was offline sends a day at once
+    gateway_registrations_per_s: float = 0.5  # from one address, over time
+    gateway_registration_burst: int = 50
+    gateway_max_body_bytes: int = 1_048_576
+    gateway_ack_s: float = 10.0  # Kafka must acknowledge within that, else the client is told to come again
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the settings from the environment; raises BadInput that names the variable."""

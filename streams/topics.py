@@ -30,6 +30,7 @@ CELL_OBSERVATIONS = "cell-observations"
 EDGE_CONDITIONS = "edge-conditions"
 ROUTE_UPDATES = "route-updates"
 DEAD_LETTERS = "dead-letters"
+DEVICES = "devices"
 
 #: Topics keyed by device: the same number of partitions, so that one worker has all of a walker.
 DEVICE_TOPICS = (GPS_FIXES, ROUTE_REQUESTS, RATINGS)
@@ -88,6 +89,7 @@ def declared_topics(settings: Settings) -> tuple[TopicSpec, ...]:
         TopicSpec(EDGE_CONDITIONS, 1, "compact"),
         TopicSpec(ROUTE_UPDATES, n, "delete", DAY_MS),
         TopicSpec(DEAD_LETTERS, 1, "delete", 7 * DAY_MS, 2 * large),
+        TopicSpec(DEVICES, 1, "compact"),
         TopicSpec(changelog_topic(settings, WALKERS_TABLE), n, "compact", None, large),
         TopicSpec(changelog_topic(settings, CONDITIONS_TABLE), 1, "compact", None, large),
         TopicSpec(changelog_topic(settings, CROWD_TABLE), n, "compact", None, large),

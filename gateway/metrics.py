@@ -1,0 +1,15 @@
+"""What a gateway tells Prometheus; no label ever holds a device or a place."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+REQUESTS = Counter("flaneur_gateway_requests", "Requests answered", ["method", "route", "status"])
+REQUEST_SECONDS = Histogram(
+    "flaneur_gateway_request_seconds", "From a request to its answer", ["route"], buckets=_SECONDS
+)
+FIXES = Counter("flaneur_gateway_fixes", "Fixes that Kafka has acknowledged", ["format"])
+FIXES_REFUSED = Counter("flaneur_gateway_fixes_refused", "Fixes refused at the edge", ["format"])
+DEVICES = Gauge("flaneur_gateway_devices", "Devices that are registered")

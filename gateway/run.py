@@ -1,0 +1,63 @@
+"""Runs one gateway process until it is told to stop; then it answers what it has taken in, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import ssl
+
+import uvloop
+from aiohttp import web
+
+from gateway.app import make_app
+from geo.errors import BadInput, Unavailable
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LEAVE_WITHIN_S = 15.0
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; raises BadInput and Unavailable where it cannot begin."""
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    # no access log: addresses of requests hold places
+    runner = web.AppRunner(await make_app(settings), access_log=None, shutdown_timeout=LEAVE_WITHIN_S)
+    await runner.setup()
+    try:
+        site = web.TCPSite(
+            runner, settings.gateway_host, settings.gateway_port, ssl_context=_tls(settings), backlog=1024
+        )
+        try:
+            await site.start()
+        except OSError as error:
+            raise Unavailable(
+                f"the gateway cannot listen at {settings.gateway_host}:{settings.gateway_port}:"
+                f" {error.strerror}; set GATEWAY_PORT"
+            ) from error
+        log.info("the gateway answers at %s", site.name)
+        await stop.wait()
+        log.info("the gateway ends")
+    finally:
+        await runner.cleanup()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.gateway_tls_cert:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.gateway_tls_cert, settings.gateway_tls_key or None)
+    except (OSError, ssl.SSLError) as error:
+        raise BadInput(f"the certificate {settings.gateway_tls_cert} cannot be used: {error}") from error
+    return context
