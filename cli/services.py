@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
@@ -37,9 +39,12 @@ from streams.settings import Settings
 from streams.topics import WALKERS_TABLE, ensure_topics
 
 METRICS_PORT = 9464
+GATEWAY_PORT = 8080
+GATEWAY = "gateway"
 WATCHER = "up"  # the process that started the others
 # the first worker on a machine compiles every kernel before it asks for partitions
 WORKER_WITHIN_S = 300.0
+GATEWAY_WITHIN_S = 60.0
 # a worker that is in doubt about its state ends, to be started again by whoever watches over it: here by us
 RESTARTS = 10
 
@@ -75,6 +80,7 @@ class Wanted:
     redis_port: int | None = None
     workers: int = 1
     keep: bool = False
+    gateway_port: int | None = None
 
 
 class Stack:
@@ -100,7 +106,9 @@ class Stack:
         self.say(f"topics: {len(created)} created" if created else "topics: all there")
         if _is_bundled(self.settings, self.folder):
             ensure_graph(self.folder, self.say)
+        gateway = self._start_gateway()
         self._start_workers()
+        self._wait_for_gateway(gateway)
         return self.settings
 
     def stop(self) -> None:
@@ -111,19 +119,27 @@ class Stack:
         """The workers of this run, alive or not."""
         return [process for process in self.state.processes if process.name.startswith("worker-")]
 
-    def check_workers(self, restart: bool = False) -> None:
-        """A worker that has ended is started again (`restart`), or is a reason to raise Unavailable."""
-        for worker in self.workers():
-            if is_running(worker):
+    def gateway(self) -> LocalProcess | None:
+        """The gateway of this run, alive or not."""
+        return next((process for process in self.state.processes if process.name == GATEWAY), None)
+
+    def check(self, restart: bool = False) -> None:
+        """A worker or gateway that has ended is started again (`restart`), or a reason for Unavailable."""
+        gateway = self.gateway()
+        for process in [*self.workers(), *([gateway] if gateway else [])]:
+            if is_running(process):
                 continue
-            log = self.folder.logs / f"{worker.name}.log"
+            log = self.folder.logs / f"{process.name}.log"
             if not restart or self._restarts == RESTARTS:
-                raise Unavailable(f"{worker.name} has ended; the end of {log}:\n{last_lines(log, 12)}")
+                raise Unavailable(f"{process.name} has ended; the end of {log}:\n{last_lines(log, 12)}")
             self._restarts += 1
             ended = log.with_suffix(f".{self._restarts}.log")
             log.replace(ended)
-            self.say(f"{worker.name} has ended ({ended} says why), starting it again")
-            self._start_worker(int(worker.name.removeprefix("worker-")), worker.port)
+            self.say(f"{process.name} has ended ({ended} says why), starting it again")
+            if process is gateway:
+                self._start_gateway(process.port)
+            else:
+                self._start_worker(int(process.name.removeprefix("worker-")), process.port)
 
     def _started(self, process: LocalProcess) -> LocalProcess:
         self.state = self.state.with_process(process)
@@ -172,7 +188,7 @@ class Stack:
         self.say("worker: starting (the very first start compiles its kernels, which takes a minute or two)")
         give_up = time.monotonic() + WORKER_WITHIN_S
         while self._partitions_owned() < self.settings.partitions:
-            self.check_workers()
+            self.check()
             if time.monotonic() > give_up:
                 raise Unavailable(
                     f"the worker took no partitions in {WORKER_WITHIN_S:.0f} s: see {self.folder.logs}"
@@ -187,15 +203,42 @@ class Stack:
         if port is None:
             # one that was chosen a moment ago may not listen yet
             port = choose_port("metrics", max([METRICS_PORT, *(one + 1 for one in taken)]))
-        settings = replace(self.settings, metrics_port=port, worker_id=f"local-{index}")
+        self._spawn(
+            name, "worker", port, replace(self.settings, metrics_port=port, worker_id=f"local-{index}")
+        )
+
+    def _start_gateway(self, port: int | None = None) -> LocalProcess:
+        if port is None:
+            port = choose_port("the gateway", GATEWAY_PORT, self.wanted.gateway_port)
+        keys = self.settings.gateway_token_keys or f"local:{secrets.token_hex(32)}"
+        self.settings = replace(
+            self.settings, gateway_token_keys=keys
+        )  # one that is started again has the same
+        return self._spawn(
+            GATEWAY, "gateway", port, replace(self.settings, gateway_port=port, gateway_demo=True)
+        )
+
+    def _wait_for_gateway(self, gateway: LocalProcess) -> None:
+        give_up = time.monotonic() + GATEWAY_WITHIN_S
+        while not _answers(f"http://127.0.0.1:{gateway.port}/readyz"):
+            self.check()
+            if time.monotonic() > give_up:
+                raise Unavailable(
+                    f"the gateway did not answer in {GATEWAY_WITHIN_S:.0f} s: see {self.folder.logs}"
+                )
+            time.sleep(0.1)
+        self.say(f"gateway: http://127.0.0.1:{gateway.port}/")
+
+    def _spawn(self, name: str, command: str, port: int, settings: Settings) -> LocalProcess:
+        """Start one of our own commands with these settings."""
         environment = {one.name.upper(): str(getattr(settings, one.name)) for one in fields(settings)}
-        self._started(
+        return self._started(
             spawn(
                 name,
-                [sys.executable, "-m", "cli.main", "worker"],
+                [sys.executable, "-m", "cli.main", command],
                 folder=self.folder.path / name,
                 log=self.folder.logs / f"{name}.log",
-                marker="-m cli.main worker",
+                marker=f"-m cli.main {command}",
                 port=port,
                 environment=environment,
             )
@@ -207,6 +250,14 @@ class Stack:
             samples = scrape(worker.port or 0)
             owned += sum(samples.values("flaneur_assigned_partitions", table=WALKERS_TABLE))
         return owned
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2.0) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 def stop_all(folder: RunFolder, state: RunState, say: Say) -> int:

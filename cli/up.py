@@ -46,6 +46,7 @@ STALLED_S = 120.0
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="How many workers.")
 @click.option("--kafka-port", type=click.IntRange(1, 65535), help="Demand a port. [9092 or the next free]")
 @click.option("--redis-port", type=click.IntRange(1, 65535), help="Demand a port. [6379 or the next free]")
+@click.option("--gateway-port", type=click.IntRange(1, 65535), help="Demand a port. [8080 or the next free]")
 def command(
     once: bool,
     as_json: bool,
@@ -57,8 +58,9 @@ def command(
     workers: int,
     kafka_port: int | None,
     redis_port: int | None,
+    gateway_port: int | None,
 ) -> int:
-    """Start broker, Redis and worker here, replay the recorded walks with weather and traffic, and watch.
+    """Start broker, Redis, worker, gateway; replay recorded walks with weather and traffic; watch.
 
     Everything listens on this machine only, keeps its files in .run, and ends with this command (Ctrl-C).
     BOOTSTRAP and REDIS_URL name a broker and a Redis that you have; then none is started.
@@ -82,7 +84,7 @@ def command(
             raise Unavailable(
                 f"Flaneur already runs in {folder.path}: `flaneur status` shows it, `flaneur down` ends it"
             )
-        stack = Stack(folder, Wanted(kafka_port, redis_port, workers, keep), say)
+        stack = Stack(folder, Wanted(kafka_port, redis_port, workers, keep, gateway_port), say)
         run: _Run | None = None
         interrupted = False
         try:
@@ -133,7 +135,11 @@ class _Run:
 
     def watch_until_done(self, console: Console, *, live: bool, once: bool) -> None:
         """Show what happens until everything is answered (`once`) or the person has seen enough."""
-        where = [(worker.name, f"http://127.0.0.1:{worker.port}/metrics") for worker in self._stack.workers()]
+        gateway = self._stack.gateway()
+        where = [("gateway", f"http://127.0.0.1:{gateway.port}/")] if gateway else []
+        where += [
+            (worker.name, f"http://127.0.0.1:{worker.port}/metrics") for worker in self._stack.workers()
+        ]
         where += [("broker", self._stack.settings.bootstrap), ("Redis", self._stack.settings.redis_url)]
         where += [("logs", str(self._stack.folder.logs))]
         moved_at, seen = time.monotonic(), self._progress()
@@ -187,7 +193,7 @@ class _Run:
             )
         self._watch.check()
         # a worker begins counting anew, so a run that is summed up does not go on with another one
-        self._stack.check_workers(restart)
+        self._stack.check(restart)
 
     def _progress(self) -> tuple[int, int, int, int]:
         last = self.last

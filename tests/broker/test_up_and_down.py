@@ -51,7 +51,14 @@ def flaneur(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 def up(flaneur: Callable[..., subprocess.Popen[str]], *arguments: str) -> subprocess.Popen[str]:
-    ports = ("--kafka-port", str(any_port()), "--redis-port", str(any_port()))
+    ports = (
+        "--kafka-port",
+        str(any_port()),
+        "--redis-port",
+        str(any_port()),
+        "--gateway-port",
+        str(any_port()),
+    )
     return flaneur("up", "--no-live", "--walkers", "0", *ports, *arguments)
 
 
@@ -61,7 +68,7 @@ def wait_for_workers(folder: RunFolder, child: subprocess.Popen[str]) -> tuple[L
     for line in child.stderr:
         if "metrics at" in line:
             processes = folder.load().running()
-            assert {one.name for one in processes} == {"up", "kafka", "redis", "worker-0"}
+            assert {one.name for one in processes} == {"up", "kafka", "redis", "gateway", "worker-0"}
             return processes
     raise AssertionError(f"it ended with {child.wait()} before its worker was ready")
 
@@ -112,7 +119,7 @@ def test_down_cleans_up_after_a_run_that_was_killed(
     child.send_signal(signal.SIGKILL)
     child.communicate()
     left = folder.load().running()
-    assert {one.name for one in left} == {"kafka", "redis", "worker-0"}
+    assert {one.name for one in left} == {"kafka", "redis", "gateway", "worker-0"}
     down = flaneur("down")
     down.communicate(timeout=120)
     assert down.returncode == 0
