@@ -20,6 +20,7 @@ _EXTRACTS = ("*.osm.pbf", "*.osm.gz", "*.osm.bz2", "*.osm")
 # a change in any of these makes another graph from the same extracts
 _IMPORTER = (
     "osm/*.py",
+    "osm/basemap/*.py",
     *("graph.py", "graph_check.py", "graph_files.py", "geodesy.py", "grid.py", "pace.py", "opening_hours.py"),
     *("routing/costs.py", "routing/hierarchy.py", "routing/node_order.py"),
 )

@@ -15,12 +15,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from geo.graph import Graph, save_graph
+from geo.osm.basemap.archive import make_basemap
 from geo.osm.importer import Progress as Report
 from geo.osm.importer import import_osm
 
 _STAGES = {
     "read": "reading", "areas": "crossing squares", "split": "splitting ways",
-    "factors": "looking around every way",
+    "factors": "looking around every way", "map": "drawing the map",
 }  # fmt: skip
 
 
@@ -47,7 +48,7 @@ _STAGES = {
     help="Print the graph's metadata as one JSON object, with import_s and peak_rss_mib.",
 )
 def command(files: tuple[Path, ...], out: Path, dem: Path | None, as_json: bool) -> None:
-    """Make a walk graph from OpenStreetMap extracts (.osm.pbf, .osm, .osm.gz, .osm.bz2).
+    """Make a walk graph and its base map from OpenStreetMap extracts (.osm.pbf, .osm, .osm.gz, .osm.bz2).
 
     Several files become one graph, whether their streets meet or not. Exit code 2 if a file is broken or
     has nothing to walk on; DIR is then as it was.
@@ -60,7 +61,8 @@ def command(files: tuple[Path, ...], out: Path, dem: Path | None, as_json: bool)
     """  # fmt: skip
     started = time.perf_counter()
     with _progress() as report:
-        graph = save_graph(out, import_osm(files, report, dem=dem))
+        graph = import_osm(files, report, dem=dem)
+        graph = save_graph(out, graph, lambda folder: make_basemap(files, folder, report))
     spent = {"import_s": round(time.perf_counter() - started, 2), "peak_rss_mib": _peak_mib()}
     if as_json:
         click.echo(orjson.dumps({"graph": str(out), **spent, **graph.meta}))

@@ -8,6 +8,7 @@ touch are one graph with several components) and is never changed afterwards: wh
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -142,8 +143,10 @@ def open_graph(directory: str | Path, *, verify: bool = False) -> Graph:
     return read_graph(Path(directory), verify=verify)
 
 
-def save_graph(directory: str | Path, graph: Graph) -> Graph:
+def save_graph(
+    directory: str | Path, graph: Graph, also: Callable[[Path], None] | None = None
+) -> Graph:
     """Write `graph` to `directory` whole or not at all; see `geo.graph_files.write_graph`."""
     from geo.graph_files import write_graph
 
-    return write_graph(Path(directory), graph)
+    return write_graph(Path(directory), graph, also)

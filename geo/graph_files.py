@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,10 @@ HIERARCHY: dict[str, str] = {
 }  # in files that begin with hierarchy_
 
 
-def write_graph(directory: Path, graph: Graph) -> Graph:
+def write_graph(directory: Path, graph: Graph, also: Callable[[Path], None] | None = None) -> Graph:
     """Write `graph` to `directory`, replacing a graph that is there, and return it reopened.
 
+    `also` writes what else belongs into the directory (its base map) before the directory is in its place.
     Raises BadGraph where `directory` holds something that is not a graph, or cannot be written.
     """
     check_graph(graph)
@@ -55,6 +56,8 @@ def write_graph(directory: Path, graph: Graph) -> Graph:
         raise BadGraph(f"cannot write beside {directory}: {error.strerror}") from error
     try:
         _write_files(aside, graph)
+        if also is not None:
+            also(aside)
         aside.chmod(0o755)
         if directory.exists():
             old = aside.with_suffix(".old")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ def _read_relations(path: Path) -> _Outlines:
     """
     outlines = _Outlines()
     for relation in osmium.FileProcessor(str(path), osmium.osm.RELATION):
-        tags = _tags(relation)
+        tags = tags_of(relation)
         if isinstance(relation, osmium.osm.Relation) and tags.pop("type", None) == "multipolygon" and tags:
             for member in relation.members:
                 if member.type == "w" and member.role in ("outer", ""):
@@ -75,23 +75,27 @@ def _read_relations(path: Path) -> _Outlines:
     return outlines
 
 
-def _read_all(path: Path, extract: Extract, outlines: _Outlines) -> None:
+def located_items(path: Path, node_keys: Sequence[str], area_keys: Sequence[str]) -> Iterator[Any]:
+    """The nodes with any of `node_keys`, all ways with their places, and the areas with any of `area_keys`."""
     # all nodes first: in files from Overpass ways may come before the nodes they use
     positions = osmium.index.create_map("flex_mem")
     locate = osmium.NodeLocationsForWays(positions)
     locate.ignore_errors()
     with osmium.io.Reader(str(path), osmium.osm.NODE) as reader:
         osmium.apply(reader, locate)
-    to_wkb = osmium.geom.WKBFactory()
-    useful_nodes = osmium.filter.KeyFilter(*NODE_KEYS)
+    useful_nodes = osmium.filter.KeyFilter(*node_keys)
     useful_nodes.enable_for(osmium.osm.NODE)
     processor = osmium.FileProcessor(str(path))
     processor.with_locations(positions)  # type: ignore[arg-type]  # its annotation forgets tables
-    processor.with_areas(osmium.filter.KeyFilter(*AREA_KEYS, *_WALKABLE_KEYS)).with_filter(useful_nodes)
-    for item in processor:
+    yield from processor.with_areas(osmium.filter.KeyFilter(*area_keys)).with_filter(useful_nodes)
+
+
+def _read_all(path: Path, extract: Extract, outlines: _Outlines) -> None:
+    to_wkb = osmium.geom.WKBFactory()
+    for item in located_items(path, NODE_KEYS, (*AREA_KEYS, *_WALKABLE_KEYS)):
         if isinstance(item, osmium.osm.Node):
             if item.location.valid():
-                extract.add_node(item.id, item.lat, item.lon, _tags(item))
+                extract.add_node(item.id, item.lat, item.lon, tags_of(item))
         elif isinstance(item, osmium.osm.Way):
             _add_way(extract, item, outlines)
         elif isinstance(item, osmium.osm.Area):
@@ -101,7 +105,7 @@ def _read_all(path: Path, extract: Extract, outlines: _Outlines) -> None:
 def _add_way(extract: Extract, way: Any, outlines: _Outlines) -> None:
     if way.id not in outlines.tags and not any(key in way.tags for key in WAY_KEYS):
         return  # most ways are houses
-    tags = _tags(way)
+    tags = tags_of(way)
     if "highway" in tags or "railway" in tags:
         outlines.tagged.add(way.id)
     else:
@@ -116,7 +120,7 @@ def _add_way(extract: Extract, way: Any, outlines: _Outlines) -> None:
 
 
 def _add_area(extract: Extract, area: Any, outlines: _Outlines, to_wkb: Any) -> None:
-    tags = _tags(area)
+    tags = tags_of(area)
     if is_area(tags, multipolygon=not area.from_way()):
         way_ids = [area.orig_id()] if area.from_way() else outlines.ways.get(area.orig_id(), [])
         outer_ways = {way: area.from_way() or way not in outlines.tagged for way in way_ids}
@@ -140,5 +144,6 @@ def _rings(area: Any) -> Iterator[list[tuple[list[int], list[Position]]]]:
         yield [([ref.ref for ref in ring], [(ref.lat, ref.lon) for ref in ring]) for ring in rings]
 
 
-def _tags(item: Any) -> dict[str, str]:
+def tags_of(item: Any) -> dict[str, str]:
+    """The tags of an osmium object, which is gone once the next one is read."""
     return {tag.k: tag.v for tag in item.tags}

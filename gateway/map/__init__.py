@@ -1,0 +1,1 @@
+"""The base map over HTTP: tiles, style, icons, and the search of places."""

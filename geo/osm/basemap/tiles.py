@@ -1,0 +1,137 @@
+"""Cuts the features of the base map into vector tiles (Mapbox Vector Tile specification 2.1).
+
+Web Mercator (EPSG:3857) has the whole world in one square at zoom 0, and cuts each tile into four from zoom
+to zoom; within a tile coordinates are integers from 0 to EXTENT, y southwards.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from vt2pbf import Tile
+
+from geo.osm.basemap.features import Feature
+from geo.osm.basemap.schema import MAX_ZOOM, MIN_ZOOM
+
+EXTENT = 4096
+_BUFFER = 96  # beyond the tile's edge, so that lines and names do not end there; 12 of 512 pixels
+_TOLERANCE = 4.0  # half a pixel
+_SMALLEST_AREA = 64.0  # a square pixel
+_POINT, _LINE, _POLYGON = 1, 2, 3
+_TYPES = {"Point": _POINT, "LineString": _LINE, "Polygon": _POLYGON}
+
+Address = tuple[int, int, int]  # zoom, x, y
+Told = Callable[[int, int], None]  # how much is done, how much there is
+
+
+def cut_tiles(layers: dict[str, list[Feature]], told: Told) -> Iterator[tuple[Address, bytes]]:
+    """All tiles that hold something, gzipped; in the order of their zooms."""
+    columns = {name: _Layer(features) for name, features in sorted(layers.items()) if features}
+    zooms = range(MIN_ZOOM, MAX_ZOOM + 1)
+    steps = sum(4**zoom for zoom in zooms)
+    done = 0
+    for zoom in zooms:
+        told(done, steps)
+        done += 4**zoom
+        found: dict[tuple[int, int], dict[str, list[dict[str, Any]]]] = {}
+        for name, layer in columns.items():
+            for place, features in layer.at(zoom):
+                found.setdefault(place, {})[name] = features
+        for (x, y), content in sorted(found.items()):
+            tile = Tile(extend=EXTENT)
+            for name, features in content.items():
+                tile.add_layer(name, features)
+            yield (zoom, x, y), gzip.compress(tile.serialize_to_bytestring(), 9, mtime=0)
+    told(steps, steps)
+
+
+class _Layer:
+    """The features of one layer in the world square."""
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        geometries = np.array([feature.geometry for feature in features], object)
+        self._geometries = shapely.transform(geometries, _to_world)
+        self._attributes = [feature.attributes for feature in features]
+        self._min_zoom = np.array([feature.min_zoom for feature in features])
+        # what is large is drawn first, below what is small
+        areas = shapely.area(self._geometries)
+        self._order = np.argsort(-areas, kind="stable")
+
+    def at(self, zoom: int) -> Iterator[tuple[tuple[int, int], list[dict[str, Any]]]]:
+        rows = self._order[self._min_zoom[self._order] <= zoom]
+        if not len(rows):
+            return
+        scale = 2.0**zoom * EXTENT
+        scaled = shapely.transform(self._geometries[rows], lambda points: points * scale)
+        if zoom < MAX_ZOOM:
+            scaled = shapely.simplify(scaled, _TOLERANCE)
+            is_area = shapely.get_dimensions(scaled) == 2
+            keep = ~shapely.is_empty(scaled) & (~is_area | (shapely.area(scaled) >= _SMALLEST_AREA))
+            rows, scaled = rows[keep], scaled[keep]
+        for place, members in _tiles_of(scaled):
+            found = list(self._cut(place, rows[members], scaled[members]))
+            if found:
+                yield place, found
+
+    def _cut(
+        self, place: tuple[int, int], rows: NDArray[np.intp], geometries: NDArray[Any]
+    ) -> Iterator[dict[str, Any]]:
+        corner = np.array(place) * EXTENT
+        low, high = corner - _BUFFER, corner + EXTENT + _BUFFER
+        clipped = shapely.clip_by_rect(geometries, low[0], low[1], high[0], high[1])
+        moved = shapely.transform(clipped, lambda points: points - corner)
+        whole = shapely.set_precision(shapely.make_valid(moved), 1.0)
+        for row, geometry in zip(rows.tolist(), shapely.orient_polygons(whole), strict=True):
+            for kind, rings in _rings(geometry).items():
+                yield {"type": kind, "tags": self._attributes[row], "geometry": rings}
+
+
+def _to_world(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Degrees to the square from (0, 0) in the north-west to (1, 1), spherical Mercator."""
+    sine = np.sin(np.radians(np.clip(points[:, 1], -85.05, 85.05)))
+    y = 0.5 - np.log((1 + sine) / (1 - sine)) / (4 * np.pi)
+    return np.column_stack((points[:, 0] / 360 + 0.5, y))
+
+
+def _tiles_of(geometries: NDArray[Any]) -> Iterator[tuple[tuple[int, int], NDArray[np.intp]]]:
+    """Each tile that some of the geometries may reach into, and which."""
+    bounds = shapely.bounds(geometries)
+    low = np.floor((bounds[:, :2] - _BUFFER) / EXTENT).astype(np.int64)
+    high = np.floor((bounds[:, 2:] + _BUFFER) / EXTENT).astype(np.int64)
+    wide, tall = (high - low + 1).T
+    member = np.repeat(np.arange(len(geometries)), wide * tall)
+    nth = np.arange(len(member)) - np.repeat(np.cumsum(wide * tall) - wide * tall, wide * tall)
+    x = low[member, 0] + nth % wide[member]
+    y = low[member, 1] + nth // wide[member]
+    order = np.lexsort((member, y, x))
+    x, y, member = x[order], y[order], member[order]
+    starts = np.flatnonzero(np.r_[True, (np.diff(x) != 0) | (np.diff(y) != 0)])
+    for start, end in zip(starts, np.r_[starts[1:], len(x)], strict=True):
+        yield (int(x[start]), int(y[start])), member[start:end]
+
+
+def _rings(geometry: Any) -> dict[int, list[Any]]:
+    """A geometry's points, lines and rings of integers, by MVT geometry type."""
+    found: dict[int, list[Any]] = {}
+    for part in shapely.get_parts(geometry):
+        if part.geom_type == "GeometryCollection":
+            for kind, rings in _rings(part).items():
+                found.setdefault(kind, []).extend(rings)
+            continue
+        kind = _TYPES[part.geom_type]
+        if kind == _POINT:
+            found.setdefault(kind, []).append(_integers(part)[0])
+        else:
+            lines = [part] if kind == _LINE else [part.exterior, *part.interiors]
+            found.setdefault(kind, []).extend(_integers(line) for line in lines)
+    return found
+
+
+def _integers(line: Any) -> list[list[int]]:
+    whole: list[list[int]] = np.rint(shapely.get_coordinates(line)).astype(np.int64).tolist()
+    return whole
