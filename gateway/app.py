@@ -10,6 +10,7 @@ from gateway import device_routes, fix_routes, health
 from gateway.context import GATEWAY, Gateway
 from gateway.devices import Devices
 from gateway.limits import Limits
+from gateway.map import routes as map_routes
 from gateway.middleware import MIDDLEWARES, add_headers
 from gateway.producer import Producer
 from gateway.tokens import Tokens
@@ -20,6 +21,7 @@ PARTS: tuple[Callable[[web.Application], None], ...] = (
     health.routes,
     device_routes.routes,
     fix_routes.routes,
+    map_routes.routes,
 )
 
 

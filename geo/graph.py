@@ -143,9 +143,7 @@ def open_graph(directory: str | Path, *, verify: bool = False) -> Graph:
     return read_graph(Path(directory), verify=verify)
 
 
-def save_graph(
-    directory: str | Path, graph: Graph, also: Callable[[Path], None] | None = None
-) -> Graph:
+def save_graph(directory: str | Path, graph: Graph, also: Callable[[Path], None] | None = None) -> Graph:
     """Write `graph` to `directory` whole or not at all; see `geo.graph_files.write_graph`."""
     from geo.graph_files import write_graph
 

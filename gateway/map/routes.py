@@ -4,45 +4,40 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Callable
-from pathlib import Path
 
 import orjson
 from aiohttp import web
 from aiohttp.hdrs import ACCEPT_ENCODING, ETAG, IF_NONE_MATCH
 
+from gateway.context import GATEWAY
+from gateway.errors import NotFound, Refused
 from gateway.map.archives import Archives, open_archives
 from gateway.map.palette import PALETTES
 from gateway.map.style import map_style
+from gateway.middleware import answer
 
 ARCHIVES = web.AppKey("map_archives", Archives)
 LANGUAGES = ("", "en", "ru")
 _A_DAY = "public, max-age=86400"
 
 
-def map_routes(graph_dir: Path) -> tuple[list[web.RouteDef], Callable[[web.Application], None]]:
-    """The routes, and what must be done with the application that gets them."""
-
-    def install(app: web.Application) -> None:
-        app[ARCHIVES] = open_archives(graph_dir)
-
-    routes = [
-        web.get("/map/tiles/{zoom}/{x}/{y}.mvt", get_tile),
-        web.get("/map/style/{name}.json", get_style),
-        web.get("/v1/coverage", get_coverage),
-    ]
-    return routes, install
-
-
-def _error(status: int, sentence: str) -> web.Response:
-    return web.json_response({"error": sentence}, status=status)
+def routes(app: web.Application) -> None:
+    """The base map of the graphs that the gateway plans on; raises BadGraph for a damaged archive."""
+    app[ARCHIVES] = open_archives(app[GATEWAY].settings.graph_path)
+    app.add_routes(
+        [
+            web.get("/map/tiles/{zoom}/{x}/{y}.mvt", get_tile),
+            web.get("/map/style/{name}.json", get_style),
+            web.get("/v1/coverage", get_coverage),
+        ]
+    )
 
 
 async def get_tile(request: web.Request) -> web.Response:
     """A vector tile; 204 where there is nothing on the map, 400 for an address that is none."""
     parts = [request.match_info[name] for name in ("zoom", "x", "y")]
     if not all(part.isascii() and part.isdecimal() and len(part) <= 8 for part in parts):
-        return _error(400, f"a tile's address is three whole numbers, zoom/x/y, not {'/'.join(parts)[:40]}")
+        raise Refused(f"a tile's address is three whole numbers, zoom/x/y, not {'/'.join(parts)[:40]}")
     zoom, x, y = map(int, parts)
     tile = request.app[ARCHIVES].tile(zoom, x, y)
     if tile is None:
@@ -62,9 +57,9 @@ async def get_style(request: web.Request) -> web.Response:
     """A MapLibre style; `?lang=en` or `ru` prefers names of places in that language."""
     name, language = request.match_info["name"], request.query.get("lang", "")
     if name not in PALETTES:
-        return _error(404, f"there is no style {name[:40]!r}, only {' and '.join(PALETTES)}")
+        raise NotFound(f"there is no style {name[:40]!r}, only {' and '.join(PALETTES)}")
     if language not in LANGUAGES:
-        return _error(400, f"lang is {language[:40]!r}, expected en or ru")
+        raise Refused(f"lang is {language[:40]!r}, expected en or ru")
     origin = str(request.url.origin())
     style = map_style(
         name,
@@ -83,7 +78,7 @@ async def get_style(request: web.Request) -> web.Response:
 
 async def get_coverage(request: web.Request) -> web.Response:
     """Which areas have a map."""
-    return web.json_response({"areas": request.app[ARCHIVES].areas})
+    return answer({"areas": request.app[ARCHIVES].areas}, headers={"Cache-Control": "no-cache"})
 
 
 def _is_known(request: web.Request, etag: str) -> bool:

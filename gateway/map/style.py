@@ -25,7 +25,18 @@ _CULTURE = (
 )  # fmt: skip
 _TRANSPORT = ("station", "ferry", "tram_stop", "subway", "bus_stop", "marina")
 _GREEN = ("park", "wood", "cemetery", "beach", "playground", "picnic", "peak", "square")
-_SEEN_AT_14 = ("museum", "viewpoint", "zoo", "castle", "lighthouse", "station", "park", "wood", "beach", "lake")
+_SEEN_AT_14 = (
+    "museum",
+    "viewpoint",
+    "zoo",
+    "castle",
+    "lighthouse",
+    "station",
+    "park",
+    "wood",
+    "beach",
+    "lake",
+)
 _SEEN_AT_15 = (
     *_SEEN_AT_14, "attraction", "theatre", "monument", "ferry", "cemetery", "townhall", "market", "library",
     "marina", "square", "subway", "peak",
@@ -85,7 +96,7 @@ def _by_class(values: dict[str, Any], otherwise: Any) -> Expression:
     return ["match", _CLASS, *(part for pair in values.items() for part in pair), otherwise]
 
 
-# --- what lies on the ground ----------------------------------------------------------------------------------
+# --- what lies on the ground --------------------------------------------------------------------------------
 
 
 def _ground(palette: Palette) -> list[Layer]:
@@ -135,7 +146,7 @@ def _ground(palette: Palette) -> list[Layer]:
     ]  # fmt: skip
 
 
-# --- streets and rails ------------------------------------------------------------------------------------------
+# --- streets and rails --------------------------------------------------------------------------------------
 
 _STREET_PX = {  # at zooms 11, 14, 16, 18
     "motorway": (1.4, 4.0, 9.0, 22.0),
@@ -193,7 +204,7 @@ def _streets(palette: Palette) -> list[Layer]:
     ]  # fmt: skip
 
 
-# --- paths: what this map is for --------------------------------------------------------------------------------
+# --- paths: what this map is for ----------------------------------------------------------------------------
 
 
 def _paths(palette: Palette) -> list[Layer]:
@@ -247,7 +258,7 @@ def _paths(palette: Palette) -> list[Layer]:
     ]  # fmt: skip
 
 
-# --- what is written ----------------------------------------------------------------------------------------------
+# --- what is written ----------------------------------------------------------------------------------------
 
 
 class _Writing:
@@ -297,8 +308,8 @@ class _Writing:
         )  # fmt: skip
 
     def _pois(self) -> Layer:
-        palette = self._palette
-        ranks = {name: rank for rank, name in enumerate(_SEEN_AT_17)}
+        palette, name = self._palette, self._name
+        ranks = {kind: rank for rank, kind in enumerate(_SEEN_AT_17)}
         colors = dict.fromkeys(_FOOD, palette.food) | dict.fromkeys(_CULTURE, palette.culture)
         colors |= dict.fromkeys(_TRANSPORT, palette.transport) | dict.fromkeys(_GREEN, palette.text_green)
         colors["lake"] = palette.text_water
@@ -311,7 +322,7 @@ class _Writing:
             layout={
                 "icon-image": ["case", only_written, "", ["coalesce", ["image", _CLASS], ["image", "dot"]]],
                 "icon-size": _by_zoom((14, 0.85), (18, 1.15)),
-                "text-field": ["step", ["zoom"], ["case", _is(*_SEEN_AT_15), self._name, ""], 16.5, self._name],
+                "text-field": ["step", ["zoom"], ["case", _is(*_SEEN_AT_15), name, ""], 16.5, name],
                 "text-font": ["Medium", "system-ui", "sans-serif"],
                 "text-size": _by_zoom((14, 10.5), (18, 12.5)),
                 "text-anchor": ["case", only_written, "center", "top"],

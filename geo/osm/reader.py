@@ -76,7 +76,7 @@ def _read_relations(path: Path) -> _Outlines:
 
 
 def located_items(path: Path, node_keys: Sequence[str], area_keys: Sequence[str]) -> Iterator[Any]:
-    """The nodes with any of `node_keys`, all ways with their places, and the areas with any of `area_keys`."""
+    """The nodes with any of `node_keys`, all ways with places, and the areas with any of `area_keys`."""
     # all nodes first: in files from Overpass ways may come before the nodes they use
     positions = osmium.index.create_map("flex_mem")
     locate = osmium.NodeLocationsForWays(positions)

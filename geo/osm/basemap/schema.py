@@ -1,4 +1,4 @@
-"""What of OpenStreetMap is on the base map: which tags make which class in which layer, from which zoom on."""
+"""What of OpenStreetMap is on the base map: which tags make which class of which layer, from which zoom."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def area_kinds(tags: Tags) -> list[Kind]:
 
 def line_kind(tags: Tags) -> Kind | None:
     """How a way is drawn as a line."""
-    if tags.get("indoor") == "yes" or tags.get("level", "0") not in ("0", "0;1", "-1;0") and "highway" in tags:
+    if tags.get("indoor") == "yes":
         return None
     return next((kind for rules in _OF_LINES if (kind := _first(rules, tags))), None)
 

@@ -39,7 +39,12 @@ def sea(box: Box, coastlines: Sequence[Any]) -> list[Any]:
 def _led_on(lines: Sequence[Any], edge: Any) -> list[Any]:
     """Lines from the loose ends of a coast to the edge of the box."""
     merged = shapely.line_merge(shapely.union_all(lines))
-    ends = [shapely.Point(line.coords[which]) for line in _parts(merged) for which in (0, -1) if not line.is_closed]
+    ends = [
+        shapely.Point(line.coords[which])
+        for line in _parts(merged)
+        for which in (0, -1)
+        if not line.is_closed
+    ]
     ways = [shapely.shortest_line(end, edge) for end in ends]
     return [way for way in ways if 0 < way.length < _FAR_DEG]
 
