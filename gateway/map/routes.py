@@ -12,6 +12,7 @@ from aiohttp.hdrs import ACCEPT_ENCODING, ETAG, IF_NONE_MATCH
 from gateway.context import GATEWAY
 from gateway.errors import NotFound, Refused
 from gateway.map.archives import Archives, open_archives
+from gateway.map.icons import sprite
 from gateway.map.palette import PALETTES
 from gateway.map.style import map_style
 from gateway.middleware import answer
@@ -28,6 +29,7 @@ def routes(app: web.Application) -> None:
         [
             web.get("/map/tiles/{zoom}/{x}/{y}.mvt", get_tile),
             web.get("/map/style/{name}.json", get_style),
+            web.get("/map/icons{scale:(@2x)?}.{form:json|png}", get_icons),
             web.get("/v1/coverage", get_coverage),
         ]
     )
@@ -68,17 +70,31 @@ async def get_style(request: web.Request) -> web.Response:
         sprite=f"{origin}/map/icons",
         language=language,
     )
-    body = orjson.dumps(style)
-    etag = hashlib.blake2b(body, digest_size=8).hexdigest()
-    headers = {ETAG: f'"{etag}"', "Cache-Control": "no-cache"}
-    if _is_known(request, etag):
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=body, content_type="application/json", headers=headers)
+    return _kept(request, orjson.dumps(style), "application/json", "no-cache")
+
+
+async def get_icons(request: web.Request) -> web.Response:
+    """The picture of all icons, or where in it each one is."""
+    icons = sprite(2 if request.match_info["scale"] else 1)
+    if request.match_info["form"] == "png":
+        body, kind = icons.png, "image/png"
+    else:
+        body, kind = icons.index, "application/json"
+    return _kept(request, body, kind, _A_DAY)
 
 
 async def get_coverage(request: web.Request) -> web.Response:
     """Which areas have a map."""
     return answer({"areas": request.app[ARCHIVES].areas}, headers={"Cache-Control": "no-cache"})
+
+
+def _kept(request: web.Request, body: bytes, kind: str, cache_control: str) -> web.Response:
+    """An answer that need not be sent again to who has it."""
+    etag = hashlib.blake2b(body, digest_size=8).hexdigest()
+    headers = {ETAG: f'"{etag}"', "Cache-Control": cache_control}
+    if _is_known(request, etag):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, content_type=kind, headers=headers)
 
 
 def _is_known(request: web.Request, etag: str) -> bool:
