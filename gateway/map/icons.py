@@ -27,7 +27,7 @@ class Sprite(NamedTuple):
     """A picture of all icons, and where in it each one is."""
 
     png: bytes
-    index: bytes  # JSON, as the style specification has it
+    positions: bytes  # JSON, as the style specification has it
 
 
 @cache
@@ -52,7 +52,8 @@ def _distances(shape: Any, side: int, pixel_ratio: int) -> NDArray[np.uint8]:
     shapely.prepare(shape)
     away_px = shapely.distance(points, shapely.boundary(shape)) * pixel_ratio
     inside = np.where(shapely.contains(shape, points), away_px, -away_px)
-    return np.clip(np.rint(_EDGE + inside * _STEP_PER_PX), 0, 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.clip(np.rint(_EDGE + inside * _STEP_PER_PX), 0, 255).astype(np.uint8)
+    return levels
 
 
 def _png(alpha: NDArray[np.uint8]) -> bytes:

@@ -1,4 +1,4 @@
-"""Makes the base map of a graph's directory: map.pmtiles (PMTiles specification 3)."""
+"""Makes the base map of a graph's directory: map.pmtiles (PMTiles specification 3) and places.sqlite."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import Writer
 
 from geo.osm.basemap.features import Box, Feature, read_features
+from geo.osm.basemap.places import PLACES, write_places
 from geo.osm.basemap.schema import MAX_ZOOM, MIN_ZOOM
 from geo.osm.basemap.sea import sea
 from geo.osm.basemap.tiles import cut_tiles
@@ -30,6 +31,7 @@ def make_basemap(files: Sequence[Path], directory: Path, told: Told) -> None:
         for water in sea(box, coast):
             features.layers.setdefault("water", []).append(Feature(water, {"class": "sea"}, MIN_ZOOM))
     write_tiles(directory / TILES, features.layers, features.boxes, told)
+    write_places(directory / PLACES, features.named)
 
 
 def write_tiles(path: Path, layers: dict[str, list[Feature]], boxes: Sequence[Box], told: Told) -> None:

@@ -36,6 +36,14 @@ class Feature(NamedTuple):
     min_zoom: int
 
 
+class Named(NamedTuple):
+    """Something that can be searched by its name, or by what it is."""
+
+    kind: str
+    geometry: Any  # of shapely, in degrees
+    tags: Tags
+
+
 class Box(NamedTuple):
     """What a file covers, degrees."""
 
@@ -51,7 +59,7 @@ class Features:
     """Everything on the map, by layer; coastlines are still to become sea."""
 
     layers: dict[str, list[Feature]] = field(default_factory=dict)
-    named: list[tuple[Kind, Any, dict[str, str]]] = field(default_factory=list)  # what can be searched
+    named: list[Named] = field(default_factory=list)
     coast: list[tuple[Box, list[Any]]] = field(default_factory=list)  # of each file
     boxes: list[Box] = field(default_factory=list)
 
@@ -131,7 +139,7 @@ class _Reader:
         for line in self._lines(way):
             self._features.add(kind, line, _line_attributes(tags))
             if kind.layer == "roads" and "name" in tags:
-                self._features.named.append((kind, line, dict(tags)))
+                self._features.named.append(Named(kind.name, line, tags))
 
     def _lines(self, way: Any) -> list[Any]:
         """The pieces of a way whose nodes the file has."""
@@ -162,8 +170,8 @@ class _Reader:
 
     def _add_named(self, kind: Kind, point: Any, tags: Tags) -> None:
         self._features.add(kind, point, dict(names(tags)))
-        if "name" in tags:
-            self._features.named.append((kind, point, dict(tags)))
+        if kind.layer != "trees" and kind.name != "bench":
+            self._features.named.append(Named(kind.name, point, tags))
 
 
 def _line_attributes(tags: Tags) -> Attributes:
