@@ -188,7 +188,7 @@ ROUTES = [
     ),
     Route(
         "GET", "/map/icons{scale:(@2x)?}.{form:json|png}", get_icons, "The icons of the map", "map",
-        needs_token=False, path_values=IconsName, answers={200: Answer("A picture, or what is where in it", Any)},
+        needs_token=False, path_values=IconsName, answers={200: Answer("A picture, or its index", Any)},
     ),
     Route(
         "GET", "/v1/coverage", get_coverage, "Which areas are served", "map", needs_token=False,
