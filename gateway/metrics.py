@@ -13,3 +13,4 @@ REQUEST_SECONDS = Histogram(
 FIXES = Counter("flaneur_gateway_fixes", "Fixes that Kafka has acknowledged", ["format"])
 FIXES_REFUSED = Counter("flaneur_gateway_fixes_refused", "Fixes refused at the edge", ["format"])
 DEVICES = Gauge("flaneur_gateway_devices", "Devices that are registered")
+PLANNERS_RESTARTED = Counter("flaneur_gateway_planners_restarted", "Planner processes that ended unasked")

@@ -80,6 +80,24 @@ def add_routes(app: web.Application, routes: Iterable[Route]) -> None:
         app.router.add_route(route.method, route.path, route.handler)
 
 
+DOCUMENT = web.AppKey("document", bytes)
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """GET /openapi.json."""
+    return web.Response(body=request.app[DOCUMENT], content_type=JSON)
+
+
+def add_document(app: web.Application, routes: Iterable[Route], *, version: str) -> None:
+    """Serve the document of these routes, and of the one that it stands at."""
+    own = Route(
+        "GET", "/openapi.json", openapi, "This document", "service",
+        {200: Answer("OpenAPI 3.1", dict[str, Any])}, needs_token=False,
+    )  # fmt: skip
+    add_routes(app, [own])
+    app[DOCUMENT] = msgspec.json.encode(document([*routes, own], version=version))
+
+
 def document(routes: Iterable[Route], *, version: str) -> Json:
     """The OpenAPI document of these routes, ready for JSON."""
     listed = list(routes)

@@ -55,6 +55,8 @@ class Settings:
     gateway_registrations_per_s: float = 0.5  # from one address, over time
     gateway_registration_burst: int = 50
     gateway_max_body_bytes: int = 1_048_576
+    gateway_planners: int = 1  # processes that plan by request
+    gateway_planner_queue: int = 16  # requests that may wait for each; more are told to come again
     gateway_ack_s: float = 10.0  # Kafka must acknowledge within that, else the client is told to come again
 
     @classmethod

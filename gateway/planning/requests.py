@@ -58,7 +58,35 @@ class Propose(msgspec.Struct, frozen=True, tag=True):
     wish: RoutesBody
 
 
-Request = Propose
+class Directions(msgspec.Struct, frozen=True, tag=True):
+    """A way through places, as an OSRM route service answers.
+
+    stops: of each place whether a leg ends there; at the first and the last one always. alternatives: so many
+    more than the best way, between two places only.
+    """
+
+    places: list[Point]
+    stops: list[bool]
+    alternatives: int = 0
+    geometries: Literal["polyline", "polyline6", "geojson"] = "polyline6"
+    overview: Literal["full", "simplified", "false"] = "full"
+    steps: bool = True
+    annotations: list[str] = []
+    language: str = "en"
+    spoken: bool = True
+    shown: bool = True
+    taste: dict[str, float] = {}
+
+
+class Isochrone(msgspec.Struct, frozen=True, tag=True):
+    """The ground that can be walked to."""
+
+    lat: float
+    lon: float
+    duration_s: float
+
+
+Request = Propose | Directions | Isochrone
 
 
 class Proposal(msgspec.Struct, frozen=True):

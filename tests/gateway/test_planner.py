@@ -20,6 +20,7 @@ from geo.routing.costs import FACTOR_NAMES, static_costs
 from geo.routing.paths import stretches
 from models.proposal_ids import proposed_way
 from models.reason_phrases import LANGUAGES, Reason, phrase
+from tests.gateway.calm import CalmNetworks
 from tests.geo.asciimap import graph_from_ascii
 
 LAT, LON = 55.6839, 12.5713
@@ -33,24 +34,12 @@ Ask = Callable[..., Proposals]
 @pytest.fixture
 def asked(copenhagen: Cities) -> Ask:
     """Asks a planner of its own each time: nothing is remembered from one to the next."""
-    graph = copenhagen[0].graph
-    network = Network(graph, static_costs(graph))
 
     def ask(wish: dict[str, object], **more: object) -> Proposals:
         body = msgspec.convert(wish | {"propose": 3} | more, RoutesBody)
-        return Planner(CalmNetworks(copenhagen, network)).propose(body)
+        return Planner(CalmNetworks(copenhagen)).propose(body)
 
     return ask
-
-
-class CalmNetworks:
-    """The cities on a calm day."""
-
-    def __init__(self, cities: Cities, network: Network) -> None:
-        self.cities, self._network = cities, network
-
-    def of(self, city: int) -> Network:
-        return self._network
 
 
 @pytest.mark.parametrize("wish", [LOOP, TO, LOOP | {"length_m": None, "duration_s": 2400}])
