@@ -10,6 +10,7 @@ from gateway.devices import Devices
 from gateway.limits import Limits
 from gateway.producer import Producer
 from gateway.tokens import Tokens
+from gateway.trips import Trips
 from streams.settings import Settings
 
 
@@ -22,6 +23,7 @@ class Gateway:
     devices: Devices
     tokens: Tokens
     limits: Limits
+    trips: Trips
 
 
 GATEWAY = web.AppKey("gateway", Gateway)

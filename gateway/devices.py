@@ -12,7 +12,7 @@ import hmac
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -39,7 +39,9 @@ class DeviceRecord(msgspec.Struct, frozen=True):
 class Devices:
     """The registry as one process sees it."""
 
-    def __init__(self, settings: Settings, producer: Producer) -> None:
+    def __init__(self, settings: Settings, producer: Producer, erased: Callable[[str], None]) -> None:
+        """erased: told of every device that is erased, here or at another gateway."""
+        self._erased = erased
         self._producer = producer
         self._known: dict[str, bytes] = {}  # device → hash of its key, empty where it was revoked
         self._follower = Follower(settings, DEVICES, self._take)
@@ -73,6 +75,7 @@ class Devices:
         """The device is gone, with its tokens."""
         await self._producer.send(DEVICES, device.encode(), None)
         self._known.pop(device, None)
+        self._erased(device)
 
     async def exists(self, device: str) -> bool:
         """Whether that device is registered: perhaps a moment ago, at another gateway."""
@@ -102,6 +105,7 @@ class Devices:
             device = message.key.decode(errors="replace")
             if message.value is None:
                 self._known.pop(device, None)
+                self._erased(device)
                 continue
             try:
                 record = msgspec.json.decode(message.value, type=DeviceRecord)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
-from geo.errors import BadInput
+from gateway.errors import Refused
 
 OLDEST_S = 24 * 3600.0
 NEWEST_S = 60.0
@@ -41,15 +41,22 @@ class Fix(msgspec.Struct, omit_defaults=True):
     battery: Percent | None = None
 
 
+class Rejected(msgspec.Struct):
+    """A fix that cannot be used, by its index in what was sent."""
+
+    index: int
+    error: str
+
+
 @dataclass(slots=True)
 class Checked:
     """The good fixes of a batch, and why the others are refused, by index."""
 
     good: list[Fix] = field(default_factory=list)
-    rejected: list[dict[str, object]] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
 
     def reject(self, index: int, error: str) -> None:
-        self.rejected.append({"index": index, "error": error})
+        self.rejected.append(Rejected(index, error))
 
 
 _one = msgspec.json.Decoder(Fix)
@@ -59,17 +66,17 @@ _raw = msgspec.json.Decoder(msgspec.Raw)
 
 
 def fixes_in(body: bytes) -> Checked:
-    """The fixes of a body: one object, an array, or NDJSON. Raises BadInput for what is none of these."""
+    """The fixes of a body: one object, an array, or NDJSON. Raises Refused for what is none of these."""
     text = body.strip()
     if not text:
-        raise BadInput("the body is empty: send a fix, an array of fixes, or one a line")
+        raise Refused("the body is empty: send a fix, an array of fixes, or one a line")
     if text[:1] == b"[":
         return batch_in(text)
     return _checked_each(_lines(text))
 
 
 def batch_in(array: bytes | msgspec.Raw) -> Checked:
-    """The fixes of a JSON array; raises BadInput if it is no array."""
+    """The fixes of a JSON array; raises Refused if it is no array."""
     try:
         return within_time(_many.decode(array))
     except msgspec.DecodeError:
@@ -77,8 +84,28 @@ def batch_in(array: bytes | msgspec.Raw) -> Checked:
     try:
         raws = _raws.decode(array)
     except msgspec.DecodeError as error:
-        raise BadInput(f"the fixes are no JSON array: {error}") from error
+        raise Refused(f"the fixes are no JSON array: {error}") from error
     return _checked_each(raws)
+
+
+def of_values(each: Sequence[dict[str, Any] | None]) -> Checked:
+    """Fixes from values that an app's message had, by field; None stands for what is no fix at all."""
+    now = time.time()
+    checked = Checked()
+    for index, values in enumerate(each):
+        if values is None:
+            checked.reject(index, "there is no position in it")
+            continue
+        try:
+            fix = msgspec.convert(values, Fix)
+            error = _problem(fix, now)
+        except msgspec.ValidationError as problem:
+            error = str(problem)
+        if error is None:
+            checked.good.append(fix)
+        else:
+            checked.reject(index, error)
+    return checked
 
 
 def within_time(fixes: Sequence[Fix], now: float | None = None) -> Checked:
@@ -127,5 +154,5 @@ def _lines(text: bytes) -> list[bytes]:
     except msgspec.DecodeError as error:
         lines = [line for line in text.split(b"\n") if line.strip()]
         if len(lines) == 1 or not all(line.lstrip()[:1] == b"{" for line in lines):
-            raise BadInput(f"the body is no fix, no array of fixes and no NDJSON: {error}") from error
+            raise Refused(f"the body is no fix, no array of fixes and no NDJSON: {error}") from error
         return lines

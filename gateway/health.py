@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway import metrics
 from gateway.context import gateway_of
 from gateway.middleware import answer
+from gateway.openapi import Answer, Route
 
 
-def routes(app: web.Application) -> None:
-    app.router.add_get("/healthz", _lives)
-    app.router.add_get("/readyz", _is_ready)
-    app.router.add_get("/metrics", _metrics)
+class Health(msgspec.Struct):
+    """That the process answers."""
+
+    status: str
 
 
-async def _lives(request: web.Request) -> web.Response:
-    return answer({"status": "ok"})
+async def lives(request: web.Request) -> web.Response:
+    return answer(Health("ok"))
 
 
-async def _is_ready(request: web.Request) -> web.Response:
-    # a process that answers has read its topics: see `gateway.app`
-    return answer({"status": "ok"})
+async def is_ready(request: web.Request) -> web.Response:
+    # it listens only once it has read its topics: see `gateway.app`
+    return answer(Health("ok"))
 
 
-async def _metrics(request: web.Request) -> web.Response:
+async def tell_metrics(request: web.Request) -> web.Response:
     metrics.DEVICES.set(len(gateway_of(request).devices))
+    metrics.TRIPS.set(len(gateway_of(request).trips))
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+ROUTES = [
+    Route(
+        "GET", "/healthz", lives, "Whether the process lives", "operators",
+        {200: Answer("It does", Health)}, needs_token=False,
+    ),
+    Route(
+        "GET", "/readyz", is_ready, "Whether it is ready", "operators",
+        {200: Answer("It is", Health)}, needs_token=False,
+    ),
+    Route(
+        "GET", "/metrics", tell_metrics, "For Prometheus", "operators",
+        {200: Answer("The metrics", media="text/plain")}, needs_token=False,
+    ),
+]  # fmt: skip

@@ -12,5 +12,14 @@ REQUEST_SECONDS = Histogram(
 )
 FIXES = Counter("flaneur_gateway_fixes", "Fixes that Kafka has acknowledged", ["format"])
 FIXES_REFUSED = Counter("flaneur_gateway_fixes_refused", "Fixes refused at the edge", ["format"])
+UPDATES = Counter("flaneur_gateway_updates", "Route updates taken in, each once")
+SUBSCRIBERS = Gauge("flaneur_gateway_subscribers", "Connections that follow", ["kind"])
+CUT_OFF = Counter("flaneur_gateway_cut_off", "Subscribers that read too slowly and were cut off")
+UPDATE_AGE = Histogram(
+    "flaneur_gateway_update_age_seconds",
+    "From the broker's time of an update to handing it on",
+    buckets=_SECONDS,
+)
+TRIPS = Gauge("flaneur_gateway_trips", "Trips that this process knows")
 DEVICES = Gauge("flaneur_gateway_devices", "Devices that are registered")
 PLANNERS_RESTARTED = Counter("flaneur_gateway_planners_restarted", "Planner processes that ended unasked")

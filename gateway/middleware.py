@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-import orjson
+import msgspec
 from aiohttp import web
 
 from gateway import metrics
@@ -37,7 +37,7 @@ SECURITY_HEADERS = {
 def answer(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """A JSON answer."""
     return web.Response(
-        body=orjson.dumps(value), status=status, content_type="application/json", headers=headers
+        body=msgspec.json.encode(value), status=status, content_type="application/json", headers=headers
     )
 
 
@@ -86,8 +86,13 @@ async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
     response = await handler(request)
     route = _route(request)
     metrics.REQUESTS.labels(request.method, route, str(response.status)).inc()
-    metrics.REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
+    if not _stays_open(response):
+        metrics.REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
     return response
+
+
+def _stays_open(response: web.StreamResponse) -> bool:
+    return isinstance(response, web.WebSocketResponse) or response.content_type == "text/event-stream"
 
 
 def _route(request: web.Request) -> str:

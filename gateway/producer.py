@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 QUEUED_MESSAGES = 100_000
 QUEUED_KBYTES = 262_144
 POLL_S = 0.1
+Placed = tuple[int, int]  # partition and offset
 
 
 class Producer:
@@ -30,7 +31,7 @@ class Producer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
-        self._done: deque[tuple[asyncio.Future[None], KafkaError | None]] = deque()
+        self._done: deque[tuple[asyncio.Future[Placed], KafkaError | None, Placed]] = deque()
         self._told = False
         self._stop = threading.Event()
         self._kafka = self._connect()
@@ -53,12 +54,12 @@ class Producer:
             }
         )
 
-    def send(self, topic: str, key: bytes, value: bytes | None) -> asyncio.Future[None]:
-        """Queue a message; the future is done once Kafka has it, and fails with Unavailable otherwise."""
-        future: asyncio.Future[None] = self._loop.create_future()
+    def send(self, topic: str, key: bytes, value: bytes | None) -> asyncio.Future[Placed]:
+        """Queue a message; the future has its place once Kafka has it, and fails with Unavailable otherwise."""
+        future: asyncio.Future[Placed] = self._loop.create_future()
 
-        def acknowledged(error: KafkaError | None, _: Any) -> None:
-            self._done.append((future, error))
+        def acknowledged(error: KafkaError | None, message: Any) -> None:
+            self._done.append((future, error, (message.partition(), message.offset())))
 
         try:
             self._kafka.produce(topic, value, key, on_delivery=acknowledged)
@@ -84,11 +85,11 @@ class Producer:
     def _settle(self) -> None:
         self._told = False
         while self._done:
-            future, error = self._done.popleft()
+            future, error, placed = self._done.popleft()
             if future.done():
                 continue
             if error is None:
-                future.set_result(None)
+                future.set_result(placed)
             else:
                 future.set_exception(Unavailable("Kafka did not take what was sent: come again"))
 
