@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 from aiohttp import web
 
-from gateway import device_routes, fix_routes, health, stream, updates
+from gateway import device_routes, fix_routes, health, stream, trip_routes, updates
 from gateway.context import GATEWAY, Gateway
 from gateway.devices import Devices
 from gateway.limits import Limits
@@ -25,6 +25,7 @@ ROUTES: list[Route] = [
     *fix_routes.ROUTES,
     *stream.ROUTES,
     *updates.ROUTES,
+    *trip_routes.ROUTES,
 ]
 #: Parts that add their routes themselves, and what they keep while the process lives (`app.cleanup_ctx`).
 PARTS: tuple[Callable[[web.Application], None], ...] = (map_routes.routes,)

@@ -55,7 +55,7 @@ class Producer:
         )
 
     def send(self, topic: str, key: bytes, value: bytes | None) -> asyncio.Future[Placed]:
-        """Queue a message; the future has its place once Kafka has it, and fails with Unavailable otherwise."""
+        """Queue a message; the future has its place once Kafka has it, or fails with Unavailable."""
         future: asyncio.Future[Placed] = self._loop.create_future()
 
         def acknowledged(error: KafkaError | None, message: Any) -> None:

@@ -6,7 +6,7 @@
     server → {"update": {...}, "id": "3-178"}
 
 Messages may follow one another without waiting; acknowledgements come in the order of the messages. What was
-not acknowledged when a connection ends is to be sent again: fixes that come twice are recognised by their time.
+not acknowledged when a connection ends is to be sent again: fixes that come twice are known by their time.
 """
 
 from __future__ import annotations

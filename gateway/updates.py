@@ -11,7 +11,7 @@ from gateway import metrics
 from gateway.context import gateway_of
 from gateway.errors import NotFound
 from gateway.identity import device_of
-from gateway.openapi import Answer, Route
+from gateway.openapi import Answer, Problem, Route
 from gateway.outbox import Outbox
 from gateway.trips import Event
 
@@ -107,7 +107,7 @@ ROUTES = [
         {
             200: Answer("The route as it is, and every update", media=EVENT_STREAM),
             204: Answer("The trip has ended, and all of it was sent"),
-            404: Answer(NO_SUCH_TRIP),
+            404: Answer(NO_SUCH_TRIP, Problem),
         },
     )
 ]  # fmt: skip

@@ -65,7 +65,7 @@ __all__ = [
 
 MAX_VALUE_BYTES = 1 << 20
 MAX_LETTER_BYTES = 12 << 20  # a dead letter holds a value that may have been too large, in base64
-REQUEST_KINDS = ("loop", "to", "stop")
+REQUEST_KINDS = ("loop", "to", "stop", "erase")
 CROWD_PREFIX = "crowd:"  # of the keys of edge-conditions under which stands what walkers tell
 MIN_WALKERS = 5  # nothing is told of a place where fewer of them were: k-anonymity
 TRAFFIC_KINDS = ("flow", "closure", "roadwork", "incident", "air")
@@ -132,7 +132,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRequest:
-    """A walker asks for a loop or a way to a place, or ends the trip (topic route-requests)."""
+    """A walker asks for a route, ends the trip, or wants to be forgotten (topic route-requests)."""
 
     device: Id
     request: Id
@@ -421,7 +421,7 @@ def _check(record: Any) -> None:
 
 def _check_request(request: RouteRequest) -> None:
     needed: tuple[str, ...] = ()
-    if request.kind != "stop":
+    if request.kind in ("loop", "to"):
         needed = ("lat", "lon")
     if request.kind == "to":
         needed += ("dest_lat", "dest_lon")

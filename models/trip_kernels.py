@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 # status of a trip
-IDLE, ACTIVE, ARRIVED, STOPPED, EXPIRED = 0, 1, 2, 3, 4
+IDLE, ACTIVE, ARRIVED, STOPPED, EXPIRED, ERASED = 0, 1, 2, 3, 4, 5
 # decisions; the ones from REQUESTED on are not made by fixes
 NONE, OFF_ROUTE, LATE, ARRIVE, EXPIRE, REQUESTED, DISLIKED, WORLD_CHANGED, BETTER, END = range(10)
 

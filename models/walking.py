@@ -259,17 +259,22 @@ class Walking:
     # ---- requests and ratings
 
     def take_request(self, device: bytes, request: RouteRequest, offset: int, message_index: int) -> Step:
-        """Start a trip, or stop the one under way. A request no newer than the trip's own changes nothing."""
+        """Start a trip, stop the one under way, or mark a walker as one to be forgotten.
+
+        A request no newer than the trip's own changes nothing.
+        """
         step = Step()
         s = self.state.slot(device)
         trip = self.state.trips[s]
         if trip["status"] != trips.IDLE and offset <= trip["request_offset"]:
             return step
         self.dirty[self.state.bucket[s]] = True
-        if request.kind == "stop":
-            if self.state.trips["status"][s] == trips.ACTIVE:
+        if request.kind in ("stop", "erase"):
+            if trip["status"] == trips.ACTIVE:
                 rerouting = self.walk_in(int(self.state.city[s])).rerouting
                 rerouting.finish(step, s, trips.STOPPED, trips.END, request.ts, 0)
+            if request.kind == "erase":
+                self.state.trips["status"][s] = trips.ERASED
             return step
         try:
             self._start(step, s, request, offset)

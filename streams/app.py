@@ -41,7 +41,7 @@ from streams.walker_shard import WalkerShard
 from streams.watchdog import Watchdog
 
 CONDITIONS_TICK_S = 2.0
-FORGET_TICK_S = 60.0
+FORGET_TICK_S = 10.0
 
 settings = Settings.from_env()
 

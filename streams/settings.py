@@ -57,6 +57,7 @@ class Settings:
     gateway_max_body_bytes: int = 1_048_576
     gateway_planners: int = 1  # processes that plan by request
     gateway_planner_queue: int = 16  # requests that may wait for each; more are told to come again
+    gateway_history_s: float = 21_600.0  # of route-updates that are read: a trip silent for longer is gone
     gateway_ack_s: float = 10.0  # Kafka must acknowledge within that, else the client is told to come again
 
     @classmethod

@@ -17,6 +17,7 @@ from models.features import pack_features
 from models.observations import cell_observations
 from models.records import Rating, RouteRequest, decode, encode
 from models.step import FixCounts, Step
+from models.trip import ERASED
 from models.walker_state import WalkerState
 from models.walking import Walking
 from streams import metrics
@@ -170,7 +171,7 @@ class WalkerShard:
     # ---- who is gone
 
     def forget_gone(self, now_s: float, after_s: float) -> list[bytes]:
-        """Forget the walkers of whom nothing has come for so long, and their trips; their devices.
+        """Forget who wants to be forgotten, and of whom nothing has come for so long; their devices.
 
         now_s: of any clock that goes on evenly. A walker is first seen when they are first looked at.
         """
@@ -178,7 +179,12 @@ class WalkerShard:
         n = len(state)
         state.seen_s[:n][state.moved[:n] | (state.seen_s[:n] == 0.0)] = now_s
         gone = state.seen_s[:n] < now_s - after_s
-        gone[state.finished.rows()["slot"]] = False
+        busy = state.finished.rows()["slot"]
+        gone[busy] = False
+        erased = state.trips["status"][:n] == ERASED
+        if self._observed:
+            erased[busy] = False  # what is being sent lies at the front of the finished passages
+        gone |= erased
         unsent = {device for device, _ in self._unsent}
         slots = [s for s in np.flatnonzero(gone).tolist() if state.devices[s] not in unsent]
         devices = [state.devices[s] for s in slots]
