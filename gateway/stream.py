@@ -47,7 +47,7 @@ class _Unchecked(msgspec.Struct):
     """The same where a fix is bad."""
 
     seq: int | None = None
-    fixes: msgspec.Raw | None = None
+    fixes: msgspec.Raw = msgspec.Raw()
     resume: str | None = None
 
 
@@ -127,9 +127,7 @@ class _Connection:
             except msgspec.DecodeError:
                 rough = _unchecked.decode(data)
                 seq, message = rough.seq, _Incoming(rough.seq, None, rough.resume)
-                checked = batch_in(rough.fixes) if rough.fixes is not None else Checked()
-                if rough.fixes is None:
-                    raise
+                checked = batch_in(rough.fixes)
             if message.resume is not None:
                 self._greet(message.resume)
             if message.fixes is not None or checked.good or checked.rejected or seq is not None:

@@ -69,7 +69,8 @@ async def routes(request: web.Request) -> web.Response:
     if unknown := [name for name in wish.taste or {} if name not in FACTOR_NAMES]:
         raise Invalid(f"{unknown[0]!r} is no factor of taste: it must be one of {', '.join(FACTOR_NAMES)}")
     name = secrets.token_urlsafe(9)
-    given = {field: getattr(wish, field) for field in wish.__struct_fields__ if field not in NOT_SENT}
+    fields = [field for field in wish.__struct_fields__ if field not in NOT_SENT]
+    given = {field: value for field in fields if (value := getattr(wish, field)) is not None}
     record = RouteRequest(device=device, request=name, ts=time.time(), **given)
     partition, offset = await _send(gateway_of(request), ROUTE_REQUESTS, device, record)
     return answer(Started(f"{partition}-{offset}", name), 202)
