@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from importlib.metadata import version
 
 from aiohttp import web
 
@@ -12,13 +13,14 @@ from gateway.devices import Devices
 from gateway.limits import Limits
 from gateway.map import routes as map_routes
 from gateway.middleware import MIDDLEWARES, add_headers
-from gateway.openapi import Route, add_routes
+from gateway.openapi import Route, add_document, add_routes
+from gateway.planning import routes as planning_routes
 from gateway.producer import Producer
 from gateway.tokens import Tokens
 from gateway.trips import Trips
 from streams.settings import Settings
 
-#: What /openapi.json tells of.
+#: Those of every part but the map, which adds its own.
 ROUTES: list[Route] = [
     *health.ROUTES,
     *device_routes.ROUTES,
@@ -26,9 +28,8 @@ ROUTES: list[Route] = [
     *stream.ROUTES,
     *updates.ROUTES,
     *trip_routes.ROUTES,
+    *planning_routes.ROUTES,
 ]
-#: Parts that add their routes themselves, and what they keep while the process lives (`app.cleanup_ctx`).
-PARTS: tuple[Callable[[web.Application], None], ...] = (map_routes.routes,)
 
 
 async def make_app(settings: Settings) -> web.Application:
@@ -41,9 +42,10 @@ async def make_app(settings: Settings) -> web.Application:
     app[GATEWAY] = Gateway(settings, producer, devices, tokens, Limits(settings), trips)
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(_connected)
+    app.cleanup_ctx.append(planning_routes.planners)
     add_routes(app, ROUTES)
-    for routes in PARTS:
-        routes(app)
+    map_routes.routes(app)
+    add_document(app, [*ROUTES, *map_routes.ROUTES], version=version("flaneur"))
     return app
 
 

@@ -205,6 +205,6 @@ def _update(record: bytes, event_id: str) -> bytes:
 ROUTES = [
     Route(
         "GET", "/v1/stream", stream, "A WebSocket: fixes in, route updates out (docs/gateway.md)", "follow",
-        {101: Answer("It is one now", media="")},
+        {101: Answer("It is one now")},
     )
 ]  # fmt: skip

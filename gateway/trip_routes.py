@@ -17,6 +17,7 @@ from gateway.identity import device_of
 from gateway.middleware import answer
 from gateway.openapi import Answer, Problem, Route
 from gateway.planning.requests import RoutesBody
+from gateway.planning.routes import propose
 from gateway.producer import Placed
 from gateway.route_answer import route_answer
 from gateway.updates import NO_SUCH_TRIP
@@ -61,10 +62,7 @@ async def routes(request: web.Request) -> web.Response:
     body = await request.read()
     wish = _decoded(body, RoutesBody)
     if wish.propose is not None:
-        from gateway.planning.routes import propose  # type: ignore[import-untyped,import-not-found,unused-ignore]
-
-        proposed: web.Response = await propose(request, body)
-        return proposed
+        return await propose(request, body)
     device = await device_of(request)
     if unknown := [name for name in wish.taste or {} if name not in FACTOR_NAMES]:
         raise Invalid(f"{unknown[0]!r} is no factor of taste: it must be one of {', '.join(FACTOR_NAMES)}")
