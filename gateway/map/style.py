@@ -209,7 +209,8 @@ def _streets(palette: Palette) -> list[Layer]:
 
 def _paths(palette: Palette) -> list[Layer]:
     beside = ["has", "beside"]
-    open_air = _all(["!", ["has", "tunnel"]], ["!", beside])
+    no_stub: Expression = ["step", ["zoom"], ["!", ["has", "stub"]], 16.8, True]
+    open_air = _all(["!", ["has", "tunnel"]], ["!", beside], no_stub)
     walk = _all(open_air, _is("path", "footway", "pier"))
     width = _by_zoom((13, 0.7), (15, 1.3), (17, 2.6), (19, 5))
     edge = _by_zoom((13, 1.6), (15, 2.9), (17, 5.2), (19, 9))
@@ -271,7 +272,7 @@ class _Writing:
         self._name = ["coalesce", ["get", f"name_{language}"], local] if language else local
 
     def layers(self) -> list[Layer]:
-        return [self._waters(), self._streets(), self._pois(), *self._places()]
+        return [self._waters(), self._pois(), self._streets(), *self._places()]
 
     def _paint(self, color: Any, edge_px: float = 1.4) -> dict[str, Any]:
         return {
@@ -283,7 +284,7 @@ class _Writing:
         """Names of streets as their signs have them."""
         order = {name: rank for rank, name in enumerate((*_WIDE, *_NARROW))}
         return _layer(
-            "street-names", "symbol", "roads", minzoom=14, filter=["has", "name"],
+            "street-names", "symbol", "roads", minzoom=14, filter=_all(["has", "name"], ["!", ["has", "tunnel"]]),
             layout={
                 "symbol-placement": "line", "symbol-spacing": 320, "text-field": self._local,
                 "text-font": ["Medium", "system-ui", "sans-serif"],
@@ -291,7 +292,7 @@ class _Writing:
                     (14, _by_class({"primary": 11, "secondary": 11}, 9.5)),
                     (18, _by_class({"primary": 15, "secondary": 15}, 13.5)),
                 ),
-                "symbol-sort-key": _by_class(order, 20), "text-max-angle": 32, "text-padding": 4,
+                "symbol-sort-key": _by_class(order, 20), "text-max-angle": 35, "text-padding": 2,
             },
             paint=self._paint(_by_class({"pedestrian": self._palette.text, "path": self._palette.path,
                                          "footway": self._palette.path}, self._palette.text_soft)),
@@ -352,7 +353,7 @@ class _Writing:
                     "quarters", "symbol", "places", minzoom=12.5, filter=_is("suburb", "quarter", "island"),
                     layout=quarter, paint=self._paint(self._palette.text_soft, 1.8),
                 ),
-                "maxzoom": 16.5,
+                "maxzoom": 15.6,
             },
             {
                 **_layer(

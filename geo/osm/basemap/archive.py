@@ -8,7 +8,7 @@ from pathlib import Path
 from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import Writer
 
-from geo.osm.basemap.features import Box, Feature, read_features
+from geo.osm.basemap.features import Box, Feature, joined, mark_stubs, read_features
 from geo.osm.basemap.places import PLACES, write_places
 from geo.osm.basemap.schema import MAX_ZOOM, MIN_ZOOM
 from geo.osm.basemap.sea import sea
@@ -30,6 +30,9 @@ def make_basemap(files: Sequence[Path], directory: Path, told: Told) -> None:
     for box, coast in features.coast:
         for water in sea(box, coast):
             features.layers.setdefault("water", []).append(Feature(water, {"class": "sea"}, MIN_ZOOM))
+    for lines in ("roads", "rails", "waterways"):
+        features.layers[lines] = joined(features.layers.get(lines, []))
+    mark_stubs(features.layers["roads"])
     write_tiles(directory / TILES, features.layers, features.boxes, told)
     write_places(directory / PLACES, features.named)
 

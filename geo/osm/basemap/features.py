@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from geo.osm.basemap.schema import (
 from geo.osm.reader import located_items, tags_of
 
 Attributes = dict[str, str | int]
+_STUB_DEG = 2.5e-4  # 28 m northwards
 
 
 class Feature(NamedTuple):
@@ -75,6 +77,30 @@ def read_features(files: Sequence[Path]) -> Features:
     for file in files:
         _Reader(features, seen).read(file)
     return features
+
+
+def joined(lines: Sequence[Feature]) -> list[Feature]:
+    """Lines that meet and are alike as one line, so that a street's name has room."""
+    alike: dict[tuple[Any, ...], list[Feature]] = {}
+    for line in lines:
+        alike.setdefault((line.min_zoom, *sorted(line.attributes.items())), []).append(line)
+    found = []
+    for members in alike.values():
+        merged = shapely.line_merge(shapely.multilinestrings([line.geometry for line in members]))
+        first = members[0]
+        found += [Feature(part, dict(first.attributes), first.min_zoom) for part in shapely.get_parts(merged)]
+    return found
+
+
+def mark_stubs(roads: Sequence[Feature]) -> None:
+    """Give the attribute `stub` to the last steps to a door: short footways with a loose end."""
+    times = Counter(point for road in roads for point in dict.fromkeys(road.geometry.coords))
+    for road in roads:
+        if road.attributes["class"] in ("footway", "steps", "path"):
+            line = road.geometry
+            loose = any(times[line.coords[end]] == 1 for end in (0, -1))
+            if loose and line.length < _STUB_DEG:
+                road.attributes["stub"] = 1
 
 
 class _Reader:
