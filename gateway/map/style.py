@@ -284,7 +284,8 @@ class _Writing:
         """Names of streets as their signs have them."""
         order = {name: rank for rank, name in enumerate((*_WIDE, *_NARROW))}
         return _layer(
-            "street-names", "symbol", "roads", minzoom=14, filter=_all(["has", "name"], ["!", ["has", "tunnel"]]),
+            "street-names", "symbol", "roads", minzoom=14,
+            filter=_all(["has", "name"], ["!", ["has", "tunnel"]]),
             layout={
                 "symbol-placement": "line", "symbol-spacing": 320, "text-field": self._local,
                 "text-font": ["Medium", "system-ui", "sans-serif"],
