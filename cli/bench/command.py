@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli.bench import forecasts, graphs, services, walks
+from cli.bench import forecasts, graphs, plans, services, walks
 
 
 @click.group("bench")
@@ -30,5 +30,5 @@ def command() -> None:
     """
 
 
-for one in (*services.COMMANDS, *graphs.COMMANDS, *walks.COMMANDS, *forecasts.COMMANDS):
+for one in (*services.COMMANDS, *plans.COMMANDS, *graphs.COMMANDS, *walks.COMMANDS, *forecasts.COMMANDS):
     command.add_command(one)
