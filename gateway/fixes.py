@@ -30,7 +30,7 @@ Percent = Annotated[float, Meta(ge=0, le=100)]
 class Fix(msgspec.Struct, omit_defaults=True):
     """One GPS sample; fields as in docs/records.md."""
 
-    device: object = None  # ignored; the topic has the device that is signed in
+    device: Any = None  # ignored: the device is whoever is signed in
     ts: Epoch = 0.0  # required: checked with the time window
     lat: Lat | None = None
     lon: Lon | None = None

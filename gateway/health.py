@@ -10,21 +10,23 @@ from gateway import metrics
 from gateway.context import gateway_of
 from gateway.middleware import answer
 from gateway.openapi import Answer, Route
+from gateway.planning.routes import PLANNERS
 
 
 class Health(msgspec.Struct):
-    """That the process answers."""
+    """That the process answers, and whether it plans as well."""
 
     status: str
+    plans: bool
 
 
 async def lives(request: web.Request) -> web.Response:
-    return answer(Health("ok"))
+    return answer(Health("ok", request.app[PLANNERS].is_ready))
 
 
 async def is_ready(request: web.Request) -> web.Response:
-    # it listens only once it has read its topics: see `gateway.app`
-    return answer(Health("ok"))
+    # it listens only once it has read its topics (see `gateway.app`); planners may take longer
+    return answer(Health("ok", request.app[PLANNERS].is_ready))
 
 
 async def tell_metrics(request: web.Request) -> web.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 import ssl
 
@@ -22,6 +23,8 @@ LEAVE_WITHIN_S = 15.0
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; raises BadInput and Unavailable where it cannot begin."""
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is a file
     uvloop.run(_serve(settings))
 
 

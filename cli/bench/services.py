@@ -252,4 +252,40 @@ def scale(
     measure("scale", as_json, graph_dir, lambda session: run_scale(job, session))
 
 
-COMMANDS = (stream, pipeline, latency, checkpoint, recovery, world_change, soak, scale)
+@click.command("gateway")
+@on_services
+@click.option(
+    "--batch-fixes", type=int, default=400_000, show_default=True, help="Over WebSocket, 100 a message."
+)
+@click.option(
+    "--single-fixes", type=int, default=40_000, show_default=True, help="Over WebSocket, one by one."
+)
+@click.option("--http-fixes", type=int, default=20_000, show_default=True, help="Over HTTP, one by one.")
+@click.option(
+    "--rate", type=float, default=1_000.0, show_default=True, help="Fixes a second, for the latency."
+)
+@click.option("--seconds", type=float, default=20.0, show_default=True, help="Of that.")
+@click.option("--subscribers", type=int, default=5_000, show_default=True, help="That only listen.")
+def gateway(
+    as_json: bool,
+    partitions: int,
+    graph_dir: str | None,
+    seed: int,
+    batch_fixes: int,
+    single_fixes: int,
+    http_fixes: int,
+    rate: float,
+    seconds: float,
+    subscribers: int,
+) -> None:
+    """What a gateway takes in per second of its CPU time, how soon subscribers hear, what they cost."""
+    from bench.gateway import GatewayJob, run_gateway
+
+    job = GatewayJob(
+        batch_fixes, single_fixes, http_fixes, rate, seconds, subscribers=subscribers,
+        partitions=partitions, seed=seed,
+    )  # fmt: skip
+    measure("gateway", as_json, graph_dir, lambda session: run_gateway(job, session))
+
+
+COMMANDS = (stream, pipeline, latency, checkpoint, recovery, world_change, soak, scale, gateway)

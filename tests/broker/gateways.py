@@ -27,7 +27,11 @@ class GatewayProcess:
 
     def __init__(self, settings: Settings, folder: Path, name: str = "gateway-0", **changed: Any) -> None:
         self.settings = replace(
-            settings, **({"gateway_token_keys": TOKEN_KEYS, "gateway_port": any_port()} | changed)
+            settings,
+            **(
+                {"gateway_token_keys": TOKEN_KEYS, "gateway_port": any_port(), "gateway_planners": 0}
+                | changed
+            ),
         )
         self.log = folder / f"{name}.log"
         self.process: subprocess.Popen[bytes] | None = None
