@@ -119,6 +119,8 @@ def _rings(geometry: Any) -> dict[int, list[Any]]:
     """A geometry's points, lines and rings of integers, by MVT geometry type."""
     found: dict[int, list[Any]] = {}
     for part in shapely.get_parts(geometry):
+        if part.is_empty:
+            continue
         if part.geom_type == "GeometryCollection":
             for kind, rings in _rings(part).items():
                 found.setdefault(kind, []).extend(rings)
