@@ -145,6 +145,7 @@ class RouteRequest:
     duration_s: Annotated[float | None, Number(60, 86_400)] = None
     length_m: Annotated[float | None, Number(100, 100_000)] = None
     taste: Annotated[dict[str, float] | None, Numbers(Number(-100, 100))] = None
+    proposal: Annotated[str | None, Text(8192)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,12 @@ import math
 import numpy as np
 
 from geo.errors import BadInput, BadRecord, NoCandidate, NoRoute
-from geo.graph import I32
+from geo.geodesy import haversine_m
+from geo.graph import I32, Graph
 from geo.network import Network
 from geo.routing.costs import FACTOR_NAMES
-from geo.routing.paths import stretches
-from geo.routing.search import Path, Place, SearchSpace
+from geo.routing.paths import path_of, stretches
+from geo.routing.search import Path, Place, SearchSpace, path_coordinates
 from models import trip as trips
 from models.live_route import (
     SNAP_M,
@@ -29,9 +30,12 @@ from models.live_route import (
     wish_of,
 )
 from models.planning import Planned, plan, rejoin, remaining, snap
+from models.planning import planned as planned_paths
+from models.proposal_ids import ProposedWay
 from models.records import RouteRequest
 from models.route_updates import cause_of, change_of, end_update, route_update
 from models.step import Step
+from models.taste_metrics import metric_of
 from models.trip import Policy
 from models.walker_state import WalkerState
 from models.way_out import plan_way_out
@@ -49,11 +53,18 @@ class Rerouting:
         self.policy = policy
         self.space = SearchSpace(network.graph)
 
-    def start(self, step: Step, s: int, request: RouteRequest, offset: int) -> None:
-        """Begin the trip asked for; what `plan` and `snap` raise is raised, and then nothing changes."""
+    def start(
+        self, step: Step, s: int, request: RouteRequest, offset: int, chosen: ProposedWay | None = None
+    ) -> None:
+        """Begin the trip asked for, on the chosen way if it is still open and begins where the walker is.
+
+        What `plan` and `snap` raise is raised, and then nothing changes.
+        """
         trip = self._new_trip(request, offset)
         start = Place(int(trip["home_edge"]), float(trip["home_fraction"]))
-        planned = plan(self.network, wish_of(trip), start, walked_s=0.0, space=self.space)
+        planned = None if chosen is None else self._planned_as(chosen, trip, start)
+        if planned is None:
+            planned = plan(self.network, wish_of(trip), start, walked_s=0.0, space=self.space)
         step.decided("requested")
         self.state.trips[s] = trip
         take_route(self.state, self.network.graph, s, planned, 0.0)
@@ -151,6 +162,21 @@ class Rerouting:
         trip["speed_mps"] = self.policy.reference_mps
         return trip
 
+    def _planned_as(self, chosen: ProposedWay, trip: Trip, start: Place) -> Planned | None:
+        """The way of a proposal as a plan, and its begin as the trip's; None where it cannot be walked."""
+        graph, wish = self.network.graph, wish_of(trip)
+        if chosen.city.graph is not graph:
+            return None
+        span = chosen.start_fraction, chosen.end_fraction
+        path = path_of(graph, metric_of(self.network, wish.taste), chosen.edges, *span)
+        begin, end = Place(int(path.edges[0]), span[0]), Place(int(path.edges[-1]), span[1])
+        goal = begin if wish.dest is None else wish.dest
+        off_m = max(apart_m(graph, begin, start), apart_m(graph, end, goal))
+        if math.isinf(path.impedance) or off_m > SNAP_M:
+            return None
+        trip["home_edge"], trip["home_fraction"] = begin.edge, begin.fraction
+        return planned_paths(self.network, wish, [path])[0]
+
     def _predicted(self, s: int) -> tuple[Place, float]:
         """Where on their route the walker will be when the update arrives, and how far along it.
 
@@ -243,6 +269,15 @@ class Rerouting:
                 self.state, self.partition, s, graph, planned, decision, ts, gain=gain, change=change
             )
         )
+
+
+def apart_m(graph: Graph, one: Place, other: Place) -> float:
+    """Metres between two places, as the crow flies."""
+    (lat, lon), (to_lat, to_lon) = (
+        path_coordinates(graph, Path(np.array([p.edge], np.int32), p.fraction, p.fraction, 0.0, 0.0, 0.0))
+        for p in (one, other)
+    )
+    return float(haversine_m(lat[0], lon[0], to_lat[0], to_lon[0]))
 
 
 def gain_of(kind: int, ahead: Path, cost: float, planned: Planned) -> float:

@@ -6,6 +6,7 @@ wherever blocks begin and end. `streams.walker_shard` puts it behind topics and 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 
@@ -24,6 +25,7 @@ from models.bytes_column import BytesColumn
 from models.city_walk import CityWalk
 from models.features import WALKER_WINDOWS
 from models.fix_columns import FixColumns, parse_fixes
+from models.proposal_ids import proposed_way
 from models.records import Rating, RouteRequest
 from models.route_updates import trip_id
 from models.step import Step, count_fixes, count_matches, problem_of, reason_of
@@ -290,7 +292,11 @@ class Walking:
         city = self._networks.cities.at(request.lat, request.lon)
         if city is None:
             raise NoCandidate(f"{request.lat:.5f}, {request.lon:.5f} is in no city that is known here")
-        self.walk_in(city.number).rerouting.start(step, s, request, offset)
+        chosen = None
+        if request.proposal is not None:
+            with contextlib.suppress(BadInput):  # of another map: planned anew
+                chosen = proposed_way(self._networks.cities, request.proposal)
+        self.walk_in(city.number).rerouting.start(step, s, request, offset, chosen)
         if self.state.city[s] != city.number:
             self.state.enter(s, city.number)
 

@@ -68,6 +68,7 @@ EXAMPLES: dict[str, list[Any]] = {
             duration_s=1800.0,
             length_m=2500.0,
             taste={"noise": 1.5, "green": -0.4},
+            proposal="AAECAwAAAAUAAP__AAID",
         ),
         RouteRequest(device="d-000516", request="r-2", ts=1700027300.0, kind="stop"),
     ],
