@@ -6,13 +6,13 @@ BIN := .venv/bin
 RUN_DIR := $(if $(FLANEUR_RUN_DIR),$(FLANEUR_RUN_DIR),.run)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop test test-faults check bench clean tools graph
+.PHONY: help setup run stop test test-faults check bench clean tools graph web browser
 
 help: ## what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
 		awk -F '\t' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-setup: .venv/.installed tools $(RUN_DIR)/broker/.resolved graph ## make this machine ready: packages, broker, graph
+setup: .venv/.installed tools $(RUN_DIR)/broker/.resolved graph web ## make this machine ready: packages, broker, graph, web app
 
 .venv/.installed: pyproject.toml constraints.txt
 	@$(SETUP) venv
@@ -26,6 +26,16 @@ $(RUN_DIR)/broker/.resolved: compose/broker/pom.xml | .venv/.installed tools
 graph: .venv/.installed
 	@$(SETUP) graph
 
+WEB_SOURCES := $(shell find web data/traces/altona -type f -not -path 'web/node_modules/*' -not -path 'web/dist/*')
+
+web: web/dist/.built ## build the web app into web/dist
+
+web/dist/.built: $(WEB_SOURCES) | .venv/.installed
+	@$(SETUP) web
+
+browser: .venv/.installed
+	@$(SETUP) browser
+
 run: setup ## start everything, replay the recorded walks, show what happens (ARGS="--once --json" and so on)
 	@$(BIN)/flaneur up $(ARGS)
 
@@ -35,7 +45,7 @@ stop: ## stop everything that runs here
 # the tests start their own
 test: export BOOTSTRAP :=
 test: export REDIS_URL :=
-test: setup ## run all tests, against a real broker and a real Redis (ARGS="-k name" and so on)
+test: setup browser ## run all tests, against a real broker and a real Redis (ARGS="-k name" and so on)
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-faults: export BOOTSTRAP :=
@@ -52,5 +62,5 @@ bench: setup ## measure, ours and the peers' (ARGS="--help" lists what)
 	@$(BIN)/flaneur bench $(ARGS)
 
 clean: stop ## remove what can be made again: .run, caches; .venv stays
-	@rm -rf $(RUN_DIR) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis compose/broker/target
+	@rm -rf $(RUN_DIR) web/dist web/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis compose/broker/target
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

