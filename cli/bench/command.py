@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli.bench import forecasts, graphs, plans, services, walks
+from cli.bench import forecasts, graphs, maps, plans, services, walks
 
 
 @click.group("bench")
@@ -27,9 +27,11 @@ def command() -> None:
       flaneur bench loops --graph graph
       flaneur bench score --graph .run/graph --pairs 1000
       flaneur bench match --graph .run/graph --walks 10
+      flaneur bench map city.osm.pbf
       flaneur bench forecast weather.csv --time time_hour --value temp --by origin
     """
 
 
-for one in (*services.COMMANDS, *plans.COMMANDS, *graphs.COMMANDS, *walks.COMMANDS, *forecasts.COMMANDS):
+_MODULES = (services, plans, graphs, walks, forecasts, maps)
+for one in (one for module in _MODULES for one in module.COMMANDS):
     command.add_command(one)
