@@ -21,6 +21,7 @@ _EXTRACTS = ("*.osm.pbf", "*.osm.gz", "*.osm.bz2", "*.osm")
 _IMPORTER = (
     "osm/*.py",
     "osm/basemap/*.py",
+    "osm/basemap/*.json",
     *("graph.py", "graph_check.py", "graph_files.py", "geodesy.py", "grid.py", "pace.py", "opening_hours.py"),
     *("routing/costs.py", "routing/hierarchy.py", "routing/node_order.py"),
 )

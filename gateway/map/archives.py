@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pmtiles.reader import MmapSource, Reader
 from pmtiles.tile import deserialize_directory, find_tile, zxy_to_tileid
+from vt2pbf import parse_from_string
 
 from geo.errors import BadGraph
 from geo.osm.basemap.archive import TILES
@@ -67,14 +69,35 @@ class Archives:
         return [area for archive in self._archives for area in archive.metadata["areas"]]
 
     def _read_tile(self, zoom: int, x: int, y: int) -> Tile | None:
-        """A tile of whichever city has it; None outside all."""
+        """A tile with what all cities have in it; None outside all."""
         if not (MIN_ZOOM <= zoom <= MAX_ZOOM and 0 <= x < 2**zoom and 0 <= y < 2**zoom):
             return None
         found = [data for archive in self._archives if (data := archive.tile(zoom, x, y))]
         if not found:
             return None
-        data = max(found, key=len)
+        data = found[0] if len(found) == 1 else merged(found)
         return Tile(data, hashlib.blake2b(data, digest_size=8).hexdigest())
+
+
+def merged(tiles: Sequence[bytes]) -> bytes:
+    """One gzipped tile with the features of several, layer by layer."""
+    whole, *others = (parse_from_string(gzip.decompress(tile)).tile_pbf for tile in tiles)
+    layers = {layer.name: layer for layer in whole.layers}
+    for layer in (layer for other in others for layer in other.layers):
+        if layer.name not in layers:
+            layers[layer.name] = whole.layers.add()
+            layers[layer.name].CopyFrom(layer)
+            continue
+        into = layers[layer.name]
+        into.keys.extend(key for key in layer.keys if key not in into.keys)
+        keys, first = [list(into.keys).index(key) for key in layer.keys], len(into.values)
+        into.values.extend(layer.values)
+        for feature in layer.features:
+            added = into.features.add()
+            added.CopyFrom(feature)
+            added.tags[::2] = [keys[key] for key in feature.tags[::2]]
+            added.tags[1::2] = [first + value for value in feature.tags[1::2]]
+    return gzip.compress(whole.SerializeToString(), 6, mtime=0)
 
 
 def open_archives(directory: Path) -> Archives:

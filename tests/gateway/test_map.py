@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from gateway.context import GATEWAY
-from gateway.map.archives import open_archives
+from gateway.map.archives import merged, open_archives
 from gateway.map.icon_shapes import ICONS
 from gateway.map.palette import PALETTES
 from gateway.map.routes import routes
@@ -20,9 +20,11 @@ from geo.errors import BadGraph
 from geo.osm.basemap.archive import make_basemap
 from geo.osm.basemap.schema import MAX_ZOOM
 from streams.settings import Settings
+from tests.geo.tile_content import layers_of
 
 OSM = Path(__file__).parents[2] / "data" / "osm"
 PALMAILLE = (15, 17288, 10591)  # a tile in Altona
+NYHAVN = (15, 17529, 10255)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,7 @@ def test_what_is_known_is_not_sent_again(ask):
 
 
 def test_both_cities_are_served_and_nothing_elsewhere(ask):
-    assert ask("/map/tiles/15/17525/10252.mvt")[0] == 200  # Copenhagen
+    assert ask("/map/tiles/{}/{}/{}.mvt".format(*NYHAVN))[0] == 200
     for outside in ("15/0/0", "15/32767/32767", "10/540/320", "9/270/160", "16/35050/20504", "0/0/0"):
         status, _, body = ask(f"/map/tiles/{outside}.mvt")
         assert (status, body) == (204, b""), outside
@@ -142,6 +144,15 @@ def test_icons_are_a_picture_and_where_each_is_in_it(ask):
             assert place["pixelRatio"] == ratio
             assert 0 <= place["x"] <= width - place["width"]
             assert 0 <= place["y"] <= height - place["height"]
+
+
+def test_a_tile_that_two_cities_have_holds_what_is_in_both(cities):
+    altona = open_archives(cities / "altona").tile(*PALMAILLE)
+    elsewhere = open_archives(cities / "copenhagen").tile(*NYHAVN)
+    single, other, both = map(layers_of, (altona.data, elsewhere.data, merged([altona.data, elsewhere.data])))
+    assert set(both) == set(single) | set(other)
+    for name, features in both.items():
+        assert features == [*single.get(name, []), *other.get(name, [])]
 
 
 def test_a_damaged_archive_is_told_of(tmp_path):

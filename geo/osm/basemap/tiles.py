@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 from vt2pbf import Tile
 
-from geo.osm.basemap.features import Feature
+from geo.osm.basemap.features import Attributes, Feature
 from geo.osm.basemap.schema import MAX_ZOOM, MIN_ZOOM
 
 EXTENT = 4096
@@ -30,24 +30,22 @@ Told = Callable[[int, int], None]  # how much is done, how much there is
 
 
 def cut_tiles(layers: dict[str, list[Feature]], told: Told) -> Iterator[tuple[Address, bytes]]:
-    """All tiles that hold something, gzipped; in the order of their zooms."""
-    columns = {name: _Layer(features) for name, features in sorted(layers.items()) if features}
+    """All tiles that hold something, gzipped; zoom after zoom, from west to east."""
+    worlds = {name: _Layer(features) for name, features in sorted(layers.items()) if features}
     zooms = range(MIN_ZOOM, MAX_ZOOM + 1)
-    steps = sum(4**zoom for zoom in zooms)
-    done = 0
-    for zoom in zooms:
-        told(done, steps)
-        done += 4**zoom
-        found: dict[tuple[int, int], dict[str, list[dict[str, Any]]]] = {}
-        for name, layer in columns.items():
-            for place, features in layer.at(zoom):
-                found.setdefault(place, {})[name] = features
-        for (x, y), content in sorted(found.items()):
+    for step, zoom in enumerate(zooms):
+        scaled = {name: world.at(zoom) for name, world in worlds.items()}
+        places = sorted({place for layer in scaled.values() for place in layer.members})
+        for number, (x, y) in enumerate(places):
+            told(step * len(places) + number, len(zooms) * len(places))
             tile = Tile(extend=EXTENT)
-            for name, features in content.items():
-                tile.add_layer(name, features)
-            yield (zoom, x, y), gzip.compress(tile.serialize_to_bytestring(), 9, mtime=0)
-    told(steps, steps)
+            for name, layer in scaled.items():
+                features = list(layer.cut((x, y)))
+                if features:
+                    tile.add_layer(name, features)
+            if tile.tile_pbf.layers:
+                yield (zoom, x, y), gzip.compress(tile.serialize_to_bytestring(), 9, mtime=0)
+    told(1, 1)
 
 
 class _Layer:
@@ -59,13 +57,11 @@ class _Layer:
         self._attributes = [feature.attributes for feature in features]
         self._min_zoom = np.array([feature.min_zoom for feature in features])
         # what is large is drawn first, below what is small
-        areas = shapely.area(self._geometries)
-        self._order = np.argsort(-areas, kind="stable")
+        self._order = np.argsort(-shapely.area(self._geometries), kind="stable")
 
-    def at(self, zoom: int) -> Iterator[tuple[tuple[int, int], list[dict[str, Any]]]]:
+    def at(self, zoom: int) -> _Scaled:
+        """What of it is to be seen at a zoom, as simple as the zoom allows."""
         rows = self._order[self._min_zoom[self._order] <= zoom]
-        if not len(rows):
-            return
         scale = 2.0**zoom * EXTENT
         scaled = shapely.transform(self._geometries[rows], lambda points: points * scale)
         if zoom < MAX_ZOOM:
@@ -73,22 +69,30 @@ class _Layer:
             is_area = shapely.get_dimensions(scaled) == 2
             keep = ~shapely.is_empty(scaled) & (~is_area | (shapely.area(scaled) >= _SMALLEST_AREA))
             rows, scaled = rows[keep], scaled[keep]
-        for place, members in _tiles_of(scaled):
-            found = list(self._cut(place, rows[members], scaled[members]))
-            if found:
-                yield place, found
+        return _Scaled(scaled, [self._attributes[row] for row in rows.tolist()])
 
-    def _cut(
-        self, place: tuple[int, int], rows: NDArray[np.intp], geometries: NDArray[Any]
-    ) -> Iterator[dict[str, Any]]:
+
+class _Scaled:
+    """The features of one layer at one zoom: EXTENT units a tile."""
+
+    def __init__(self, geometries: NDArray[Any], attributes: Sequence[Attributes]) -> None:
+        self._geometries = geometries
+        self._attributes = attributes
+        self.members = dict(_tiles_of(geometries))
+
+    def cut(self, place: tuple[int, int]) -> Iterator[dict[str, Any]]:
+        """The features in a tile, as vt2pbf takes them."""
+        members = self.members.get(place)
+        if members is None:
+            return
         corner = np.array(place) * EXTENT
         low, high = corner - _BUFFER, corner + EXTENT + _BUFFER
-        clipped = shapely.clip_by_rect(geometries, low[0], low[1], high[0], high[1])
+        clipped = shapely.clip_by_rect(self._geometries[members], low[0], low[1], high[0], high[1])
         moved = shapely.transform(clipped, lambda points: points - corner)
         whole = shapely.set_precision(shapely.make_valid(moved), 1.0)
-        for row, geometry in zip(rows.tolist(), shapely.orient_polygons(whole), strict=True):
+        for member, geometry in zip(members.tolist(), shapely.orient_polygons(whole), strict=True):
             for kind, rings in _rings(geometry).items():
-                yield {"type": kind, "tags": self._attributes[row], "geometry": rings}
+                yield {"type": kind, "tags": self._attributes[member], "geometry": rings}
 
 
 def _to_world(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -100,6 +104,8 @@ def _to_world(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _tiles_of(geometries: NDArray[Any]) -> Iterator[tuple[tuple[int, int], NDArray[np.intp]]]:
     """Each tile that some of the geometries may reach into, and which."""
+    if not len(geometries):
+        return
     bounds = shapely.bounds(geometries)
     low = np.floor((bounds[:, :2] - _BUFFER) / EXTENT).astype(np.int64)
     high = np.floor((bounds[:, 2:] + _BUFFER) / EXTENT).astype(np.int64)
