@@ -221,6 +221,8 @@ class _Walkers:
                     await self._send(phone, socket, tick, k)
             await asyncio.sleep(SETTLE_S)
             for task in listening:
+                if task.done():
+                    task.result()  # raises what ended it
                 task.cancel()
             await asyncio.gather(*(socket.close() for socket in sockets))
 
@@ -237,6 +239,8 @@ class _Walkers:
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for message in socket:
             at_s = time.perf_counter()
+            if message.data.startswith('{"error"'):
+                raise Unavailable(f"the gateway answered {message.data}")
             if not message.data.startswith('{"update"'):
                 continue
             update: dict[str, Any] = orjson.loads(message.data)["update"]

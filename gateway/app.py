@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from aiohttp import web
 
-from gateway import device_routes, fix_routes, health, stream, trip_routes, updates
+from gateway import device_routes, fix_routes, health, stream, trip_routes, updates, watch
 from gateway import web as web_app
 from gateway.context import GATEWAY, Gateway
 from gateway.devices import Devices
@@ -29,6 +29,7 @@ ROUTES: list[Route] = [
     *stream.ROUTES,
     *updates.ROUTES,
     *trip_routes.ROUTES,
+    *watch.ROUTES,
     *planning_routes.ROUTES,
 ]
 
@@ -43,6 +44,7 @@ async def make_app(settings: Settings) -> web.Application:
     app[GATEWAY] = Gateway(settings, producer, devices, tokens, Limits(settings), trips)
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(_connected)
+    app.cleanup_ctx.append(watch.watching)
     app.cleanup_ctx.append(planning_routes.planners)
     add_routes(app, ROUTES)
     map_routes.routes(app)

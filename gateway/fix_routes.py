@@ -58,7 +58,7 @@ class OsmAndQuery(msgspec.Struct):
 
 async def publish(request: web.Request) -> web.Response:
     device = await device_of(request)
-    checked = fixes_in(await request.read())
+    checked = fixes_in(await request.read(), time.time())
     await _send(request, device, checked, "fixes")
     if checked.rejected and not checked.good:
         error = f"no fix can be used: {checked.rejected[0].error}"
@@ -68,13 +68,13 @@ async def publish(request: web.Request) -> web.Response:
 
 async def owntracks(request: web.Request) -> web.Response:
     device = await device_of(request)
-    await _send(request, device, owntracks_fixes(await request.read()), "owntracks")
+    await _send(request, device, owntracks_fixes(await request.read(), time.time()), "owntracks")
     return answer([])
 
 
 async def overland(request: web.Request) -> web.Response:
     device = await device_of(request)
-    await _send(request, device, overland_fixes(await request.read()), "overland")
+    await _send(request, device, overland_fixes(await request.read(), time.time()), "overland")
     return answer(OverlandAnswer("ok"))
 
 

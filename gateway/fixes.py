@@ -5,7 +5,6 @@ A payload's own `device` counts for nothing: the device is whoever is signed in.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -65,32 +64,31 @@ _many = msgspec.json.Decoder(list[Fix])
 _raw = msgspec.json.Decoder(msgspec.Raw)
 
 
-def fixes_in(body: bytes) -> Checked:
+def fixes_in(body: bytes, now: float) -> Checked:
     """The fixes of a body: one object, an array, or NDJSON. Raises Refused for what is none of these."""
     text = body.strip()
     if not text:
         raise Refused("the body is empty: send a fix, an array of fixes, or one a line")
     if text[:1] == b"[":
-        return batch_in(text)
-    return _checked_each(_lines(text))
+        return batch_in(text, now)
+    return _checked_each(_lines(text), now)
 
 
-def batch_in(array: bytes | msgspec.Raw) -> Checked:
+def batch_in(array: bytes | msgspec.Raw, now: float) -> Checked:
     """The fixes of a JSON array; raises Refused if it is no array."""
     try:
-        return within_time(_many.decode(array))
+        return within_time(_many.decode(array), now)
     except msgspec.DecodeError:
         pass  # one of them is bad, or all is garbage: look at each
     try:
         raws = _raws.decode(array)
     except msgspec.DecodeError as error:
         raise Refused(f"the fixes are no JSON array: {error}") from error
-    return _checked_each(raws)
+    return _checked_each(raws, now)
 
 
-def of_values(each: Sequence[dict[str, Any] | None]) -> Checked:
+def of_values(each: Sequence[dict[str, Any] | None], now: float) -> Checked:
     """Fixes from values that an app's message had, by field; None stands for what is no fix at all."""
-    now = time.time()
     checked = Checked()
     for index, values in enumerate(each):
         if values is None:
@@ -108,9 +106,8 @@ def of_values(each: Sequence[dict[str, Any] | None]) -> Checked:
     return checked
 
 
-def within_time(fixes: Sequence[Fix], now: float | None = None) -> Checked:
+def within_time(fixes: Sequence[Fix], now: float) -> Checked:
     """Those that were measured within the last 24 h (60 s of a fast clock are forgiven)."""
-    now = time.time() if now is None else now
     checked = Checked()
     for index, fix in enumerate(fixes):
         error = _problem(fix, now)
@@ -121,8 +118,7 @@ def within_time(fixes: Sequence[Fix], now: float | None = None) -> Checked:
     return checked
 
 
-def _checked_each(raws: Sequence[bytes | msgspec.Raw]) -> Checked:
-    now = time.time()
+def _checked_each(raws: Sequence[bytes | msgspec.Raw], now: float) -> Checked:
     checked = Checked()
     for index, raw in enumerate(raws):
         try:

@@ -24,7 +24,7 @@ MILLISECONDS_FROM = 1e11  # a number of seconds is never that large
 MOST_LOCATIONS = 10_000
 
 
-def owntracks_fixes(body: bytes) -> Checked:
+def owntracks_fixes(body: bytes, now: float) -> Checked:
     """A `location`; any other `_type` (waypoint, transition, lwt, encrypted...) is no fix."""
     if not body.strip():
         return Checked()
@@ -32,34 +32,33 @@ def owntracks_fixes(body: bytes) -> Checked:
     if message.get("_type") != "location":
         return Checked()
     speed = _not_negative(message.get("vel"))
-    return of_values([
-        {
-            "ts": _must(message.get("tst"), "tst"),
-            "lat": _must(message.get("lat"), "lat"),
-            "lon": _must(message.get("lon"), "lon"),
-            "accuracy_m": _positive(message.get("acc")),
-            "speed_mps": None if speed is None else speed * KMH,
-            "bearing_deg": _bearing(message.get("cog")),
-            "altitude_m": _number(message.get("alt")),
-            "battery": _percent(message.get("batt")),
-        }
-    ])  # fmt: skip
+    values = {
+        "ts": _must(message.get("tst"), "tst"),
+        "lat": _must(message.get("lat"), "lat"),
+        "lon": _must(message.get("lon"), "lon"),
+        "accuracy_m": _positive(message.get("acc")),
+        "speed_mps": None if speed is None else speed * KMH,
+        "bearing_deg": _bearing(message.get("cog")),
+        "altitude_m": _number(message.get("alt")),
+        "battery": _percent(message.get("batt")),
+    }
+    return of_values([values], now)
 
 
-def overland_fixes(body: bytes) -> Checked:
+def overland_fixes(body: bytes, now: float) -> Checked:
     """The points of a batch; features without a point are no fixes."""
     batch = _object(_parsed(body), "an Overland batch")
     locations = batch.get("locations")
     if not isinstance(locations, list) or len(locations) > MOST_LOCATIONS:
         raise Refused(f"an Overland batch has an array of at most {MOST_LOCATIONS} locations")
-    return of_values([_overland(location) for location in locations])
+    return of_values([_overland(location) for location in locations], now)
 
 
 def osmand_fixes(query: Mapping[str, str], body: bytes, now: float) -> Checked:
     """The position in a query (or in a form sent as the body), or in Traccar Client's JSON."""
     if body.lstrip()[:1] == b"{":
-        return _traccar(_object(_parsed(body), "a Traccar message"))
-    return of_values([_osmand(query, now)]) if _has_place(query) else Checked()
+        return _traccar(_object(_parsed(body), "a Traccar message"), now)
+    return of_values([_osmand(query, now)], now) if _has_place(query) else Checked()
 
 
 def _overland(location: Any) -> dict[str, Any] | None:
@@ -104,25 +103,24 @@ def _osmand(query: Mapping[str, str], now: float) -> dict[str, Any]:
     }
 
 
-def _traccar(message: dict[str, Any]) -> Checked:
+def _traccar(message: dict[str, Any], now: float) -> Checked:
     location = message.get("location")
     coords = location.get("coords") if isinstance(location, dict) else None
     if not isinstance(location, dict) or not isinstance(coords, dict):
         return Checked()
     battery = location.get("battery")
     level = _not_negative(battery.get("level")) if isinstance(battery, dict) else None
-    return of_values([
-        {
-            "ts": _time(location.get("timestamp")),
-            "lat": _must(coords.get("latitude"), "latitude"),
-            "lon": _must(coords.get("longitude"), "longitude"),
-            "accuracy_m": _positive(coords.get("accuracy")),
-            "speed_mps": _not_negative(coords.get("speed")),
-            "bearing_deg": _bearing(coords.get("heading")),
-            "altitude_m": _number(coords.get("altitude")),
-            "battery": None if level is None else _percent(100 * level),
-        }
-    ])  # fmt: skip
+    values = {
+        "ts": _time(location.get("timestamp")),
+        "lat": _must(coords.get("latitude"), "latitude"),
+        "lon": _must(coords.get("longitude"), "longitude"),
+        "accuracy_m": _positive(coords.get("accuracy")),
+        "speed_mps": _not_negative(coords.get("speed")),
+        "bearing_deg": _bearing(coords.get("heading")),
+        "altitude_m": _number(coords.get("altitude")),
+        "battery": None if level is None else _percent(100 * level),
+    }
+    return of_values([values], now)
 
 
 def _parsed(body: bytes) -> Any:

@@ -12,6 +12,7 @@ not acknowledged when a connection ends is to be sent again: fixes that come twi
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 from typing import Any
 
@@ -123,11 +124,11 @@ class _Connection:
             try:
                 message = _incoming.decode(data)
                 seq = message.seq
-                checked = within_time(message.fixes or ())
+                checked = within_time(message.fixes or (), time.time())
             except msgspec.DecodeError:
                 rough = _unchecked.decode(data)
                 seq, message = rough.seq, _Incoming(rough.seq, None, rough.resume)
-                checked = batch_in(rough.fixes)
+                checked = batch_in(rough.fixes, time.time())
             if message.resume is not None:
                 self._greet(message.resume)
             if message.fixes is not None or checked.good or checked.rejected or seq is not None:

@@ -75,8 +75,9 @@ def _along(graph: Graph, trail: _Trail, points: list[tuple[float, float]]) -> tu
             continue  # a point twice in a row is drawn once
         if at + 1 == last:
             between = _between((lat[k - 1], lon[k - 1]), here, points[last])
-            if between is not None:
-                return None, share[k - 1] + between * (share[k] - share[k - 1])
+            ends = None if between is None else share[k - 1] + between * (share[k] - share[k - 1])
+            if ends is not None and ends >= trail.start:
+                return None, ends
         return None, None
     return at, None
 
