@@ -16,7 +16,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from gateway.map.icon_shapes import FIELD, ICONS
+from gateway.map.icon_shapes import ICONS
+from gateway.map.shapes import FIELD
 
 _MARGIN = 3  # around each icon's field, for its halo
 _COLUMNS = 8
