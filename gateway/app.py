@@ -44,6 +44,7 @@ async def make_app(settings: Settings) -> web.Application:
     app[GATEWAY] = Gateway(settings, producer, devices, tokens, Limits(settings), trips)
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(_connected)
+    app.on_shutdown.append(_end_open)
     app.cleanup_ctx.append(watch.watching)
     app.cleanup_ctx.append(planning_routes.planners)
     add_routes(app, ROUTES)
@@ -51,6 +52,12 @@ async def make_app(settings: Settings) -> web.Application:
     web_app.routes(app)
     add_document(app, [*ROUTES, *map_routes.ROUTES], version=version("flaneur"))
     return app
+
+
+async def _end_open(app: web.Application) -> None:
+    """Those who follow are told to come again, elsewhere perhaps."""
+    for end in tuple(app[GATEWAY].open):
+        end()
 
 
 async def _connected(app: web.Application) -> AsyncIterator[None]:

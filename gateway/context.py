@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -24,6 +25,7 @@ class Gateway:
     tokens: Tokens
     limits: Limits
     trips: Trips
+    open: set[Callable[[], None]] = field(default_factory=set)  # what ends each connection that stays open
 
 
 GATEWAY = web.AppKey("gateway", Gateway)

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from gateway import metrics
 from gateway.context import Gateway, gateway_of
@@ -102,6 +102,7 @@ class _Connection:
     async def serve(self) -> None:
         """Until one of the two ends ends it."""
         self._gateway.trips.listen(self._device, self._told)
+        self._gateway.open.add(self._go_away)
         try:
             async for message in self._socket:
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -111,6 +112,7 @@ class _Connection:
                     self._room.clear()
                     await self._room.wait()
         finally:
+            self._gateway.open.discard(self._go_away)
             self._gateway.trips.unlisten(self._device, self._told)
             if self._greeting is not None:
                 self._greeting.cancel()
@@ -182,14 +184,20 @@ class _Connection:
 
     def _told(self, event: Event | None) -> None:
         if event is None:
-            self._outbox.close()
-            self._closing = asyncio.create_task(self._socket.close(code=ERASED, message=b"erased"))
+            self._end(ERASED, b"erased")
         elif self._greeting is not None:
             self._greet(None)  # how things stand includes this
             if event.ended:
                 self._outbox.put(_update(event.record, event.id))
         else:
             self._outbox.put(_update(event.record, event.id))
+
+    def _go_away(self) -> None:
+        self._end(WSCloseCode.GOING_AWAY, b"come again")
+
+    def _end(self, code: int, why: bytes) -> None:
+        self._outbox.close()
+        self._closing = asyncio.create_task(self._socket.close(code=code, message=why))
 
     async def _write(self, message: bytes) -> None:
         await self._socket.send_frame(message, WSMsgType.TEXT)

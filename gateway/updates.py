@@ -61,7 +61,7 @@ async def follow_trip(request: web.Request) -> web.StreamResponse:
     gateway.trips.listen(device, told)
     try:
         with metrics.SUBSCRIBERS.labels("sse").track_inprogress():
-            await keep_open(outbox, over)
+            await keep_open(request, outbox, over)
     finally:
         gateway.trips.unlisten(device, told)
         outbox.close()
@@ -87,16 +87,20 @@ async def open_events(request: web.Request) -> tuple[web.StreamResponse, Outbox,
     return response, outbox, over
 
 
-async def keep_open(outbox: Outbox, over: asyncio.Event) -> None:
+async def keep_open(request: web.Request, outbox: Outbox, over: asyncio.Event) -> None:
     """Until it is over or the client has gone; a comment now and then tells both that it is open."""
-    while not outbox.closed:
-        try:
-            async with asyncio.timeout(ALIVE_EVERY_S):
-                await over.wait()
-            await outbox.drained()
-            return
-        except TimeoutError:
-            outbox.put(b":\n\n")
+    gateway_of(request).open.add(over.set)
+    try:
+        while not outbox.closed:
+            try:
+                async with asyncio.timeout(ALIVE_EVERY_S):
+                    await over.wait()
+                await outbox.drained()
+                return
+            except TimeoutError:
+                outbox.put(b":\n\n")
+    finally:
+        gateway_of(request).open.discard(over.set)
 
 
 NO_SUCH_TRIP = "there is no such trip of yours"

@@ -144,7 +144,7 @@ async def watch_all(request: web.Request) -> web.StreamResponse:
     try:
         with metrics.SUBSCRIBERS.labels("watch").track_inprogress():
             await watch.add(outbox)
-            await keep_open(outbox, over)
+            await keep_open(request, outbox, over)
     finally:
         await watch.remove(outbox)
         outbox.close()
