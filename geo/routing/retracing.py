@@ -29,10 +29,14 @@ def retrace(graph: Graph, lat: F64, lon: F64) -> Path | None:
         stack.append(_Trail(near.edge, near.fraction, 0, None))
         if (back := int(graph.reverse[near.edge])) >= 0:
             stack.append(_Trail(back, 1.0 - near.fraction, 0, None))
+    tried: set[tuple[int, float, int]] = set()  # an edge shorter than the rounding would be walked to and fro
     for _ in range(MOST_STEPS):
         if not stack:
             return None
         trail = stack.pop()
+        if (state := (trail.edge, trail.start, trail.at)) in tried:
+            continue
+        tried.add(state)
         at, end_fraction = _along(graph, trail, points)
         if end_fraction is not None:
             return _path(graph, trail, end_fraction)

@@ -54,3 +54,16 @@ def test_a_line_off_the_streets_has_no_path() -> None:
     assert retrace(graph, *across) is None
     assert retrace(graph, across[0] + 1.0, across[1]) is None
     assert retrace(graph, across[0][:1], across[1][:1]) is None
+
+
+def test_an_edge_shorter_than_the_rounding_is_not_walked_to_and_fro() -> None:
+    graph, at = graph_from_ascii("A------B-C------D", metres_per_char=0.1)
+    assert graph.length_m.min() < 0.3
+    edges = [
+        next(e for e in range(graph.first_out[at[a]], graph.first_out[at[a] + 1]) if graph.head[e] == at[b])
+        for a, b in ("DC", "CB", "BA")
+    ]
+    path = measured_path(graph, np.array(edges, np.int32), 0.0, 1.0, math.nan)
+    found = retrace(graph, *decode6(encode6(*path_coordinates(graph, path))))
+    assert found is not None
+    assert found.edges.tolist()[-1] == edges[-1]
