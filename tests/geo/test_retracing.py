@@ -57,7 +57,7 @@ def test_a_line_off_the_streets_has_no_path() -> None:
 
 
 def test_an_edge_shorter_than_the_rounding_is_not_walked_to_and_fro() -> None:
-    graph, at = graph_from_ascii("A------B-C------D", metres_per_char=0.1)
+    graph, at = graph_from_ascii("A------------B-C------------D", metres_per_char=0.05)
     assert graph.length_m.min() < 0.3
     edges = [
         next(e for e in range(graph.first_out[at[a]], graph.first_out[at[a] + 1]) if graph.head[e] == at[b])

@@ -43,7 +43,7 @@ def deployed(bootstrap: str, redis_url: str, folder: Path) -> Iterator[Running]:
     )
     ensure_topics(settings)
     worker = Worker(settings, folder).start()
-    gateway = GatewayProcess(settings, folder, gateway_demo=True, gateway_token_s=900.0).start()
+    gateway = GatewayProcess(settings, folder, gateway_demo=True, gateway_planners=1).start()
     try:
         gateway.wait_ready()
         worker.wait_ready()

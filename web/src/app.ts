@@ -84,8 +84,7 @@ export class App {
       iconButton("plus", t.zoomIn, () => this.map?.zoomBy(1), "round zoom"),
       iconButton("minus", t.zoomOut, () => this.map?.zoomBy(-1), "round zoom"),
       iconButton("locate", t.locate, () => this.locate()));
-    this.frame.panel.addEventListener("resized", () => this.measure());
-    this.frame.panel.addEventListener("toggle", () => this.measure(), true);
+    for (const event of ["resized", "toggle"]) this.frame.panel.addEventListener(event, () => this.grown(), true);
     addEventListener("resize", () => this.measure());
     followTheme(() => this.map?.setLook(this.look()));
     store.onChange(() => this.wishWords());
@@ -118,6 +117,13 @@ export class App {
 
   private measure(): void {
     this.map?.setInsets(insetsOf(this.frame));
+  }
+
+  /** The card shows more or less than before: keep the route in sight, and what was opened. */
+  private grown(): void {
+    this.measure();
+    this.frame.panel.scrollTo({ top: this.frame.panel.scrollHeight });
+    if (this.proposal && !this.walking) this.map?.fit(decode6(this.proposal.geometry));
   }
 
   private notice(words: string): void {

@@ -17,6 +17,8 @@ import { hush, say } from "./voice";
 
 const OVER = new Set(["arrived", "ended", "expired"]);
 const TOLD_FOR_MS = 12_000;
+const BEGINS_WITHIN_S = 60; // a trip that was asked for
+const AGAIN_MS = 1500;
 const QUIET_MS = 6000; // a connection that is back sooner is not worth a word
 
 export interface Outcome {
@@ -108,8 +110,10 @@ export class Walking {
     try {
       trip = await api.trip(this.trip, texts().language);
     } catch (error) {
-      if (error instanceof api.Refusal && error.status === 404) this.leave(() => this.outcome.gone());
-      else if (!this.over) setTimeout(() => (this.reading = this.reading.then(() => this.read(update))), 2000);
+      const unknown = error instanceof api.Refusal && error.status === 404;
+      const age = Date.now() / 1000 - (store.get().walk?.beganAt ?? 0);
+      if (unknown && (this.guide !== null || age > BEGINS_WITHIN_S)) this.leave(() => this.outcome.gone());
+      else if (!this.over) setTimeout(() => (this.reading = this.reading.then(() => this.read(update))), AGAIN_MS);
       return;
     }
     if (this.over) return;

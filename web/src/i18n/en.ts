@@ -73,7 +73,7 @@ export const en = {
   proposed: (figures: string, why: string) => `Proposed walk: ${figures}. ${why}`,
   tryAgain: "Try again",
   change: "Change what you want",
-  compared: "Compared with the ways around",
+  compared: "Beside the streets around",
   usualWay: "usual",
   settings: "Settings",
   close: "Close",

@@ -22,8 +22,8 @@ export function proposalCard(proposal: Proposal, answers: Answers): Node[] {
   const { kind, destination } = get();
   const to = kind === "to" ? t.wayTo(destination?.name ?? t.destination) : t.loopFrom;
   return [
-    h("h2", { class: "eyebrow" }, to),
-    h("p", { class: "figures" }, h("strong", {}, duration(proposal.duration_s)), h("span", {}, length(proposal.length_m)), h("span", { class: "arrival" }, (kind === "to" ? t.thereAt : t.backAt)(clock(arrival)))),
+    h("h2", { class: "eyebrow" }, h("span", {}, to), h("span", { class: "arrival" }, (kind === "to" ? t.thereAt : t.backAt)(clock(arrival)))),
+    h("p", { class: "figures" }, h("strong", {}, duration(proposal.duration_s)), h("span", {}, length(proposal.length_m))),
     reasonList(proposal),
     proposal.via.length > 0 ? h("p", { class: "via" }, t.via(listed(proposal.via.slice(0, 3)))) : h("span"),
     comparison(proposal),
