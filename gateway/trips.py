@@ -88,7 +88,7 @@ class Trips:
     def __init__(self, settings: Settings) -> None:
         self._partitions = settings.partitions
         self._history_s = settings.gateway_history_s
-        self._trips: OrderedDict[tuple[str, str], Trip] = OrderedDict()  # the last to change comes last
+        self._trips: OrderedDict[str, Trip] = OrderedDict()  # the last to change comes last
         self._of_device: dict[str, list[str]] = {}  # trips of a device, the newest last
         self._listeners: dict[str, set[Listener]] = {}
         self._watchers: set[Callable[[str, Event], None]] = set()
@@ -112,12 +112,13 @@ class Trips:
 
     def find(self, device: str, trip: str) -> Trip | None:
         """A trip of that device."""
-        return self._trips.get((device, trip))
+        found = self._trips.get(trip)
+        return found if found is not None and found.device == device else None
 
     async def wait_for(self, device: str, trip: str, within_s: float) -> Trip | None:
         """A trip of that device, which may just have been asked for; None if it does not begin."""
-        if not self._can_be(device, trip):
-            return None
+        if trip in self._trips or not self._can_be(device, trip):
+            return self.find(device, trip)
         give_up = asyncio.get_running_loop().time() + within_s
         while (found := self.find(device, trip)) is None:
             arrived = asyncio.Event()
@@ -135,7 +136,7 @@ class Trips:
     def current(self, device: str) -> Trip | None:
         """The device's trip that is under way."""
         for trip in reversed(self._of_device.get(device, [])):
-            found = self._trips[device, trip]
+            found = self._trips[trip]
             return None if found.ended else found
         return None
 
@@ -152,7 +153,7 @@ class Trips:
         complete = False
         for name in self._of_device.get(device, []):
             if trip in (None, name):
-                events = self._trips[device, name].events
+                events = self._trips[name].events
                 complete = complete or any(event.id == last_id for event in events)
                 found += [event for event in events if event.offset > int(offset)]
         return found if complete else None
@@ -205,16 +206,15 @@ class Trips:
     def forget(self, device: str) -> None:
         """Nothing is known of a device any more."""
         for trip in self._of_device.pop(device, []):
-            del self._trips[device, trip]
+            del self._trips[trip]
         for listener in tuple(self._listeners.get(device, ())):
             listener(None)
 
     def _keep(self, device: str, event: Event) -> bool:
         """Whether the update is new."""
-        key = device, event.trip
-        trip = self._trips.get(key)
+        trip = self._trips.get(event.trip)
         if trip is None:
-            trip = self._trips[key] = Trip(device, event.trip, whole=event.reason == "requested")
+            trip = self._trips[event.trip] = Trip(device, event.trip, whole=event.reason == "requested")
             self._of_device.setdefault(device, []).append(event.trip)
             if len(self._trips) > MOST_TRIPS:
                 self._drop(next(iter(self._trips)))
@@ -223,12 +223,11 @@ class Trips:
         if len(trip.events) == UPDATES_KEPT:
             trip.whole = False
         trip.events.append(event)
-        self._trips.move_to_end(key)
+        self._trips.move_to_end(event.trip)
         return True
 
-    def _drop(self, key: tuple[str, str]) -> None:
-        del self._trips[key]
-        device, trip = key
+    def _drop(self, trip: str) -> None:
+        device = self._trips.pop(trip).device
         left = self._of_device[device]
         left.remove(trip)
         if not left:
@@ -241,10 +240,10 @@ class Trips:
 
     def sweep(self, now: float) -> None:
         """Forget trips that ended a while ago, or of which nothing was heard for too long."""
-        for key, trip in list(self._trips.items()):
+        for name, trip in list(self._trips.items()):
             age_s = now - trip.last.at_s
             if age_s > self._history_s or (trip.ended and age_s > ENDED_KEPT_S):
-                self._drop(key)
+                self._drop(name)
 
     def _can_be(self, device: str, trip: str) -> bool:
         """Whether a trip of that id can be this device's at all: it begins with the device's partition."""
