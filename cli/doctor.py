@@ -151,6 +151,7 @@ def _reachable(
 def _graph(folder: RunFolder) -> Finding:
     given = os.environ.get("GRAPH_DIR")
     directory = Settings.from_env().graph_path if given else folder.graph
+    from gateway.map.archives import open_archives
     from geo.errors import BadGraph
     from geo.graph import open_graph
 
@@ -159,6 +160,9 @@ def _graph(folder: RunFolder) -> Finding:
     except (BadGraph, OSError) as error:
         remedy = "run `flaneur import-osm`" if given else "run `make setup`"
         return Finding("graph", False, str(error), remedy)
+    if not open_archives(directory).areas:
+        remedy = "import it again with `flaneur import-osm`" if given else "run `make graph`"
+        return Finding("graph", False, f"{directory} has no base map", remedy)
     return Finding("graph", True, f"{len(graph.head):,} edges in {directory}")
 
 

@@ -159,7 +159,7 @@ async def get_places(request: web.Request) -> web.Response:
 
 def _told(found: Found) -> PlaceFound:
     away_m = None if found.distance_m is None else round(found.distance_m, 1)
-    lat, lon, words = round(found.lat, 6), round(found.lon, 6), KIND_WORDS[found.kind]
+    lat, lon, words = round(found.lat, 6), round(found.lon, 6), KIND_WORDS.get(found.kind, {})
     return PlaceFound(found.name, found.names, found.kind, words, lat, lon, away_m)
 
 

@@ -133,16 +133,49 @@ def test_a_file_that_is_none_is_refused(tmp_path):
         read_features([broken])
 
 
-def test_a_file_without_a_box_covers_its_streets(tmp_path):
-    (tmp_path / "small.osm").write_text(
-        '<?xml version="1.0"?><osm version="0.6">'
-        '<node id="1" lat="55.0" lon="12.0" version="1"/><node id="2" lat="55.1" lon="12.2" version="1"/>'
-        '<way id="1" version="1"><nd ref="1"/><nd ref="2"/><nd ref="3"/><tag k="highway" v="path"/></way>'
-        "</osm>"
+def small(folder, bounds="", *, lake=False, places=((55.0, 12.0), (55.1, 12.2))):
+    """A path between two places, and perhaps a lake of 2° × 2° around it."""
+    corners = [(54.0, 11.0), (54.0, 13.0), (56.0, 13.0), (56.0, 11.0)] if lake else []
+    nodes = "".join(
+        f'<node id="{number}" lat="{lat}" lon="{lon}" version="1"/>'
+        for number, (lat, lon) in enumerate([*places, *corners], 1)
     )
-    features = read_features([tmp_path / "small.osm"])
-    assert features.boxes == [Box("small", 12.0, 55.0, 12.2, 55.1)]
+    path = '<way id="1" version="1"><nd ref="1"/><nd ref="2"/><nd ref="99"/><tag k="highway" v="path"/></way>'
+    ring = "".join(f'<nd ref="{number}"/>' for number in (3, 4, 5, 6, 3))
+    water = f'<way id="2" version="1">{ring}<tag k="natural" v="water"/></way>' if lake else ""
+    (folder / "small.osm").write_text(f'<osm version="0.6">{bounds}{nodes}{path}{water}</osm>')
+    return folder / "small.osm"
+
+
+BOUNDS = '<bounds minlat="{}" minlon="{}" maxlat="{}" maxlon="{}"/>'
+
+
+@pytest.mark.parametrize(
+    ("bounds", "box"),
+    [
+        ("", (12.0, 55.0, 12.2, 55.1)),  # none: where its streets are
+        (BOUNDS.format(55.02, 12.05, 55.2, 12.1), (12.05, 55.02, 12.1, 55.2)),
+        (BOUNDS.format(-90, -180, 90, 180), (11.9, 54.9, 12.3, 55.2)),  # not the world
+        (BOUNDS.format(10, 10, 11, 11), (12.0, 55.0, 12.2, 55.1)),  # of somewhere else
+    ],
+)
+def test_a_file_covers_what_it_says_but_not_far_beyond_its_streets(tmp_path, bounds, box):
+    features = read_features([small(tmp_path, bounds)])
+    assert features.boxes[0][0] == "small"
+    assert features.boxes[0][1:] == pytest.approx(box)
     assert len(features.layers["roads"]) == 1
+
+
+def test_a_large_lake_makes_no_tiles_far_from_the_streets(tmp_path):
+    make_basemap([small(tmp_path, BOUNDS.format(55.0, 12.0, 55.02, 12.04), lake=True)], tmp_path, silent)
+    with (tmp_path / TILES).open("rb") as file:
+        tiles = [address for address, _ in all_tiles(MmapSource(file)) if address[0] == MAX_ZOOM]
+    assert 20 < len(tiles) < 120  # 0.06° × 0.04° with the margin
+
+
+def test_a_way_across_the_180th_meridian_goes_not_round_the_world(tmp_path):
+    features = read_features([small(tmp_path, places=((0.0, 179.999), (0.0, -179.999)))])
+    assert "roads" not in features.layers
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def make_basemap(files: Sequence[Path], directory: Path, told: Told) -> None:
 
 def write_tiles(path: Path, layers: dict[str, list[Feature]], boxes: Sequence[Box], told: Told) -> None:
     """Write an archive of gzipped vector tiles; its metadata name the areas that it covers."""
-    tiles = cut_tiles(layers, lambda done, total: told("map", done, total))
+    tiles = cut_tiles(layers, boxes, lambda done, total: told("map", done, total))
     by_number = sorted((zxy_to_tileid(*address), data) for address, data in tiles)
     west, south = min(box.west for box in boxes), min(box.south for box in boxes)
     east, north = max(box.east for box in boxes), max(box.north for box in boxes)
@@ -55,7 +55,10 @@ def write_tiles(path: Path, layers: dict[str, list[Feature]], boxes: Sequence[Bo
         "vector_layers": [
             {
                 "id": name, "minzoom": min(one.min_zoom for one in features), "maxzoom": MAX_ZOOM,
-                "fields": {key: "String" for one in features for key in one.attributes},
+                "fields": {
+                    key: "Number" if isinstance(value, int) else "String"
+                    for one in features for key, value in one.attributes.items()
+                },
             }
             for name, features in sorted(layers.items())
             if features

@@ -27,6 +27,7 @@ from geo.osm.basemap.schema import (
 from geo.osm.reader import located_items, tags_of
 
 Attributes = dict[str, str | int]
+_BEYOND_DEG = 0.1  # of sea or wood without any street; some files say that they cover the world
 _STUB_DEG = 2.5e-4  # 28 m northwards
 
 
@@ -110,6 +111,7 @@ class _Reader:
         self._features = features
         self._seen = seen
         self._coast: list[Any] = []
+        self._streets: list[Any] = []
         self._to_wkb = osmium.geom.WKBFactory()
 
     def read(self, path: Path) -> None:
@@ -125,19 +127,24 @@ class _Reader:
                     self._add_area(item)
         except (RuntimeError, ValueError) as error:
             raise BadGraph(f"{path} cannot be read as OSM data: {error}") from error
-        name = path.name.split(".")[0]
-        if box.valid():
-            low, high = box.bottom_left, box.top_right
-            covered = Box(name, low.lon, low.lat, high.lon, high.lat)
-        else:
-            covered = Box(name, *self._roads_box())
+        covered = Box(path.name.split(".")[0], *self._covered(box))
         self._features.boxes.append(covered)
         self._features.coast.append((covered, self._coast))
 
-    def _roads_box(self) -> tuple[float, float, float, float]:
-        roads = [feature.geometry for feature in self._features.layers.get("roads", [])]
-        west, south, east, north = shapely.total_bounds(roads)
-        return float(west), float(south), float(east), float(north)
+    def _covered(self, said: Any) -> tuple[float, float, float, float]:
+        """What the file says that it covers, but not far beyond its streets; or else where those are."""
+        bounds = shapely.total_bounds(self._streets) if self._streets else (0.0, 0.0, 0.0, 0.0)
+        west, south, east, north = map(float, bounds)
+        if not said.valid():
+            return west, south, east, north
+        low, high = said.bottom_left, said.top_right
+        if not self._streets:
+            return low.lon, low.lat, high.lon, high.lat
+        inner = (
+            max(west - _BEYOND_DEG, low.lon), max(south - _BEYOND_DEG, low.lat),
+            min(east + _BEYOND_DEG, high.lon), min(north + _BEYOND_DEG, high.lat),
+        )  # fmt: skip
+        return inner if inner[0] < inner[2] and inner[1] < inner[3] else (west, south, east, north)
 
     def _is_new(self, kind: str, number: int) -> bool:
         if (kind, number) in self._seen:
@@ -160,20 +167,27 @@ class _Reader:
         if tags.get("natural") == "coastline":
             self._coast += self._lines(way)
         kind = line_kind(tags)
-        if kind is None or (tags.get("area") == "yes" and way.is_closed()) or not self._is_new("way", way.id):
+        if kind is None or (tags.get("area") == "yes" and way.is_closed()):
             return
-        for line in self._lines(way):
+        lines = self._lines(way)
+        if kind.layer == "roads" and kind.name != "ferry":
+            self._streets += lines
+        if not self._is_new("way", way.id):
+            return
+        for line in lines:
             self._features.add(kind, line, _line_attributes(tags))
             if kind.layer == "roads" and "name" in tags:
                 self._features.named.append(Named(kind.name, line, tags))
 
     def _lines(self, way: Any) -> list[Any]:
-        """The pieces of a way whose nodes the file has."""
+        """The pieces of a way whose nodes the file has, cut at the 180th meridian."""
         runs: list[list[tuple[float, float]]] = [[]]
         for node in way.nodes:
             location = node.location
             if not location.valid():
                 runs.append([])
+            elif runs[-1] and abs(runs[-1][-1][0] - location.lon) > 180:
+                runs.append([(location.lon, location.lat)])
             elif not runs[-1] or runs[-1][-1] != (location.lon, location.lat):
                 runs[-1].append((location.lon, location.lat))
         return [shapely.LineString(run) for run in runs if len(run) >= 2]
