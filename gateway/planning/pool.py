@@ -51,6 +51,8 @@ class PlannerPool:
 
     async def ask(self, request: Request) -> bytes:
         """The JSON of the answer; raises as `Planner.answer`, and Unavailable where too many wait."""
+        if not self._planners:
+            raise Unavailable("this gateway does not plan; ask another one")
         planner = min(self._planners, key=lambda one: (not one.ready.is_set(), one.waiting))
         if planner.waiting >= self._settings.gateway_planner_queue:
             raise Unavailable("too many are planning just now; come again in a moment")
