@@ -55,19 +55,8 @@ class Follower:
         self._stop = threading.Event()
         self._next: dict[int, int] = {}
         self._moved = asyncio.Event()
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": settings.bootstrap,
-                "group.id": f"gateway-{uuid.uuid4()}",
-                "enable.auto.commit": False,
-                "enable.partition.eof": False,
-                "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 100,
-                "fetch.queue.backoff.ms": 5,
-                "queued.max.messages.kbytes": 16_384,
-                "log_level": 0,
-            }
-        )
+        self._consumer = _consumer(settings)
+        self._asker = _consumer(settings)  # one that is reading does not answer questions meanwhile
         self._thread = threading.Thread(target=self._follow, name=f"follow {topic}", daemon=True)
 
     async def start(self) -> None:
@@ -86,6 +75,7 @@ class Follower:
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._consumer.close)
+        await asyncio.to_thread(self._asker.close)
 
     async def _reach(self, ends: dict[int, int]) -> None:
         while any(self._next.get(partition, 0) < end for partition, end in ends.items()):
@@ -94,9 +84,7 @@ class Follower:
 
     def _begin(self) -> dict[int, int]:
         try:
-            count = len(
-                self._consumer.list_topics(self._topic, ANSWER_WITHIN_S).topics[self._topic].partitions
-            )
+            count = len(self._asker.list_topics(self._topic, ANSWER_WITHIN_S).topics[self._topic].partitions)
             if not count:
                 raise Unavailable(f"there is no topic {self._topic}: run `flaneur topics --create`")
             starts = self._starts(count)
@@ -116,7 +104,7 @@ class Follower:
             return [TopicPartition(self._topic, p, OFFSET_BEGINNING) for p in range(count)]
         since_ms = int((time.time() - self._since_s) * 1000)
         asked = [TopicPartition(self._topic, p, since_ms) for p in range(count)]
-        found = self._consumer.offsets_for_times(asked, timeout=ANSWER_WITHIN_S)
+        found = self._asker.offsets_for_times(asked, timeout=ANSWER_WITHIN_S)
         bounds = self._bounds(count)
         return [
             TopicPartition(
@@ -127,7 +115,7 @@ class Follower:
 
     def _bounds(self, count: int) -> dict[int, tuple[int, int]]:
         return {
-            p: self._consumer.get_watermark_offsets(TopicPartition(self._topic, p), timeout=ANSWER_WITHIN_S)
+            p: self._asker.get_watermark_offsets(TopicPartition(self._topic, p), timeout=ANSWER_WITHIN_S)
             for p in range(count)
         }
 
@@ -174,6 +162,22 @@ class Follower:
                 self._next[message.partition] = message.offset + 1
             self._moved.set()
             taken.release()
+
+
+def _consumer(settings: Settings) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": settings.bootstrap,
+            "group.id": f"gateway-{uuid.uuid4()}",
+            "enable.auto.commit": False,
+            "enable.partition.eof": False,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 100,
+            "fetch.queue.backoff.ms": 5,
+            "queued.max.messages.kbytes": 16_384,
+            "log_level": 0,
+        }
+    )
 
 
 def _bytes(value: bytes | str | None) -> bytes | None:

@@ -16,7 +16,7 @@ from gateway.context import GATEWAY
 from gateway.errors import Invalid, NotFound, Refused
 from gateway.identity import device_of
 from gateway.map.archives import Archives, open_archives
-from gateway.map.icons import sprite
+from gateway.map.icons import Sprite, sprite
 from gateway.map.palette import PALETTES
 from gateway.map.places import MAX_LETTERS, Found, PlaceIndexes, Point, open_places
 from gateway.map.style import map_style
@@ -52,7 +52,6 @@ class StyleQuery(msgspec.Struct, frozen=True):
 
 class IconsName(msgspec.Struct, frozen=True):
     scale: Literal["", "@2x"]
-    form: Literal["json", "png"]
 
 
 class Coverage(msgspec.Struct, frozen=True):
@@ -130,14 +129,18 @@ async def get_style(request: web.Request) -> web.Response:
     return _kept(request, orjson.dumps(style), "application/json", "no-cache")
 
 
-async def get_icons(request: web.Request) -> web.Response:
-    """The picture of all icons, or where in it each one is."""
-    icons = sprite(2 if request.match_info["scale"] else 1)
-    if request.match_info["form"] == "png":
-        body, kind = icons.png, "image/png"
-    else:
-        body, kind = icons.positions, "application/json"
-    return _kept(request, body, kind, _A_DAY)
+async def get_icons_index(request: web.Request) -> web.Response:
+    """Where in the picture of all icons each one is."""
+    return _kept(request, _icons(request).positions, "application/json", _A_DAY)
+
+
+async def get_icons_picture(request: web.Request) -> web.Response:
+    """The picture of all icons."""
+    return _kept(request, _icons(request).png, "image/png", _A_DAY)
+
+
+def _icons(request: web.Request) -> Sprite:
+    return sprite(2 if request.match_info["scale"] else 1)
 
 
 async def get_coverage(request: web.Request) -> web.Response:
@@ -176,6 +179,8 @@ def _is_known(request: web.Request, etag: str) -> bool:
     return f'"{etag}"' in request.headers.get(IF_NONE_MATCH, "")
 
 
+NO_SUCH_SCALE = Answer("There are no icons of that scale", Problem)
+
 ROUTES = [
     Route(
         "GET", "/map/tiles/{zoom}/{x}/{y}.mvt", get_tile, "A tile of the base map", "map", needs_token=False,
@@ -187,8 +192,14 @@ ROUTES = [
         answers={200: Answer("A MapLibre style", dict[str, Any]), 404: Answer("No such style", Problem)},
     ),
     Route(
-        "GET", "/map/icons{scale:(@2x)?}.{form:json|png}", get_icons, "The icons of the map", "map",
-        needs_token=False, path_values=IconsName, answers={200: Answer("A picture, or its index", Any)},
+        "GET", "/map/icons{scale:(@2x)?}.json", get_icons_index, "Where in the picture each icon is", "map",
+        needs_token=False, path_values=IconsName,
+        answers={200: Answer("By name", dict[str, Any]), 404: NO_SUCH_SCALE},
+    ),
+    Route(
+        "GET", "/map/icons{scale:(@2x)?}.png", get_icons_picture, "The icons of the map", "map",
+        needs_token=False, path_values=IconsName,
+        answers={200: Answer("A picture", None, "image/png"), 404: NO_SUCH_SCALE},
     ),
     Route(
         "GET", "/v1/coverage", get_coverage, "Which areas are served", "map", needs_token=False,

@@ -92,8 +92,8 @@ def _conforms(operation: Any, mode: Any, device: Device, places: list[tuple[floa
 
     @seeded(1)
     @bounded(
-        max_examples=FEW if "{trip}" in operation.path else EXAMPLES, deadline=None, database=None, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        max_examples=FEW if "{trip}" in operation.path else EXAMPLES,
+        deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: Any) -> None:
