@@ -126,6 +126,19 @@ def test_what_is_in_two_files_is_drawn_once():
     assert len(twice.boxes) == 2
 
 
+def test_cities_far_from_each_other_are_one_archive(tmp_path):
+    """Also where one of them has nothing of a layer."""
+    make_basemap([small(tmp_path), ALTONA], tmp_path, silent)
+    with (tmp_path / TILES).open("rb") as file:
+        reader = Reader(MmapSource(file))
+    path, altona = reader.metadata()["areas"]
+    assert (path["name"], altona["name"]) == ("small", "altona")
+    assert path["west"] == 12.0
+    assert 9.9 < altona["west"] < altona["east"] < 10.0
+    for lat, lon in ((55.05, 12.1), (53.545, 9.94)):
+        assert "roads" in layers_of(reader.get(15, *tile_at(lat, lon, 15)))
+
+
 def test_a_file_that_is_none_is_refused(tmp_path):
     broken = tmp_path / "cut.osm.pbf"
     broken.write_bytes(ALTONA.read_bytes()[:9000])

@@ -126,6 +126,8 @@ def _tiles_of(geometries: NDArray[Any], frames: Frames) -> Iterator[tuple[tuple[
     for frame in frames:
         low, high = np.maximum(reach_low, frame[:2]), np.minimum(reach_high, frame[2:])
         wide, tall = np.maximum(high - low + 1, 0).T
+        if not (wide * tall).any():
+            continue
         member = np.repeat(np.arange(len(geometries)), wide * tall)
         nth = np.arange(len(member)) - np.repeat(np.cumsum(wide * tall) - wide * tall, wide * tall)
         x = low[member, 0] + nth % wide[member]
