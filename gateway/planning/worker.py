@@ -104,11 +104,10 @@ def _warm(planner: Planner, service: NetworkService) -> None:
     middle = graph.node_count // 2
     lat, lon = float(graph.node_lat[middle]), float(graph.node_lon[middle])
     other = Point(float(graph.node_lat[middle - 1]), float(graph.node_lon[middle - 1]))
-    for _ in range(2):
-        outcome_of(planner, Propose(RoutesBody("loop", lat, lon, length_m=WARM_M, propose=2)))
-        outcome_of(planner, Propose(RoutesBody("to", lat, lon, other.lat, other.lon, propose=2)))
-        outcome_of(planner, Directions([Point(lat, lon), other], [True, True], annotations=["distance"]))
-        outcome_of(planner, Isochrone(lat, lon, 600.0))
+    outcome_of(planner, Propose(RoutesBody("loop", lat, lon, length_m=WARM_M, propose=2)))
+    outcome_of(planner, Propose(RoutesBody("to", lat, lon, other.lat, other.lon, propose=2)))
+    outcome_of(planner, Directions([Point(lat, lon), other], [True, True], annotations=["distance"]))
+    outcome_of(planner, Isochrone(lat, lon, 600.0))
     gc.collect()
     gc.freeze()
 
