@@ -1,5 +1,6 @@
 """The base map over HTTP: what MapLibre asks for, addresses that make no sense, what is known already."""
 
+import asyncio
 import gzip
 import json
 import struct
@@ -50,8 +51,6 @@ def ask(cities):
             return answer.status, answer.headers, await answer.read()
 
     def run(path, **headers):
-        import asyncio
-
         return asyncio.run(get(path, {name.replace("_", "-"): value for name, value in headers.items()}))
 
     return run
