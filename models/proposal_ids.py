@@ -11,6 +11,7 @@ import base64
 import binascii
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,10 +40,10 @@ def proposal_id(graph: Graph, checksum: int, edges: I32, start_fraction: float, 
     """The id of a path of connected edges on the graph with this checksum (`geo.cities.City`), URL-safe."""
     path: list[int] = edges.tolist()
     number = _SEED
-    for before, after in zip(reversed(path[:-1]), reversed(path[1:]), strict=True):
-        ways, low, width, total = _choices(graph, before)
-        i = ways.index(after)
-        number = number // width[i] * total + low[i] + number % width[i]
+    begin, end, back = (values.tolist() for values in _ways_on(graph, edges[:-1]))
+    for before in reversed(range(len(path) - 1)):
+        low, width, total = _numbers(begin[before], end[before], back[before], path[before + 1])
+        number = number // width * total + low + number % width
     fractions = round(start_fraction * _WHOLE), round(end_fraction * _WHOLE)
     head = _HEAD.pack(checksum, path[0], *fractions, len(path))
     choices = number.to_bytes((number.bit_length() + 7) // 8, "big")
@@ -67,26 +68,34 @@ def proposed_way(cities: Cities, text: str) -> ProposedWay:
     number = int.from_bytes(data[_HEAD.size :], "big")
     path = [first]
     for _ in range(count - 1):
-        ways, low, width, total = _choices(graph, path[-1])
-        if not ways:
+        begin, behind, back = (int(value) for value in _ways_on(graph, np.int64(path[-1])))
+        if begin == behind:
             raise _no_id(text)
+        total = _numbers(begin, behind, back, begin)[2]
         left = number % total
-        i = next(i for i in range(len(ways)) if left < low[i] + width[i])
-        number = width[i] * (number // total) + left - low[i]
-        path.append(ways[i])
+        for way in range(begin, behind):
+            low, width, _ = _numbers(begin, behind, back, way)
+            if left < low + width:
+                break
+        number = width * (number // total) + left - low
+        path.append(way)
     if number != _SEED or (count == 1 and start > end):
         raise _no_id(text)
     return ProposedWay(city, np.array(path, np.int32), start / _WHOLE, end / _WHOLE)
 
 
-def _choices(graph: Graph, edge: int) -> tuple[list[int], list[int], list[int], int]:
-    """The ways on behind an edge; where each one's numbers begin, how many it has, and all together."""
-    node = graph.head[edge]
-    ways = list(range(int(graph.first_out[node]), int(graph.first_out[node + 1])))
-    back = int(graph.reverse[edge])
-    width = [_BACK if way == back else _ON for way in ways]
-    low = [sum(width[:i]) for i in range(len(width))]
-    return ways, low, width, sum(width)
+def _ways_on(graph: Graph, edges: Any) -> tuple[Any, Any, Any]:
+    """Behind each edge: the first way on, the one behind the last, and the way back (-1: there is none)."""
+    node, first_out = np.asarray(graph.head)[edges], np.asarray(graph.first_out)
+    return first_out[node], first_out[node + 1], np.asarray(graph.reverse)[edges]
+
+
+def _numbers(begin: int, end: int, back: int, way: int) -> tuple[int, int, int]:
+    """Of a way on among those from `begin` to `end`: its first number, how many it has, how many all have."""
+    turns = begin <= back < end
+    low = (way - begin) * _ON - (_ON - _BACK if turns and back < way else 0)
+    total = (end - begin) * _ON - (_ON - _BACK if turns else 0)
+    return low, _BACK if way == back else _ON, total
 
 
 def _no_id(text: str) -> BadInput:

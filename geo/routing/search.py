@@ -205,19 +205,19 @@ def path_coordinates(graph: Graph, path: Path) -> tuple[F64, F64]:
 
     A path of 0 m is one point.
     """
-    lats: list[F64] = []
-    lons: list[F64] = []
-    last = len(path.edges) - 1
-    for i, edge in enumerate(path.edges):
-        begin, end = graph.shape_first[edge], graph.shape_first[edge + 1]
-        lat, lon = graph.shape_lat[begin:end], graph.shape_lon[begin:end]
-        if i == 0 or i == last:
-            lat, lon = _trimmed(
-                lat, lon, path.start_fraction if i == 0 else 0.0, path.end_fraction if i == last else 1.0
-            )
-        lats.append(lat)
-        lons.append(lon)
-    lat, lon = np.concatenate(lats), np.concatenate(lons)
+    shape_first = np.asarray(graph.shape_first)  # indexing a memory map costs more than what it gives
+    first = shape_first[path.edges].astype(np.int64)
+    count = shape_first[path.edges + 1] - first
+    at = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))
+    lat, lon = np.asarray(graph.shape_lat)[at], np.asarray(graph.shape_lon)[at]
+    if len(count) == 1:
+        lat, lon = _trimmed(lat, lon, path.start_fraction, path.end_fraction)
+    else:
+        begin, end = int(count[0]), len(at) - int(count[-1])
+        head = _trimmed(lat[:begin], lon[:begin], path.start_fraction, 1.0)
+        tail = _trimmed(lat[end:], lon[end:], 0.0, path.end_fraction)
+        lat = np.concatenate([head[0], lat[begin:end], tail[0]])
+        lon = np.concatenate([head[1], lon[begin:end], tail[1]])
     fresh = np.ones(len(lat), np.bool_)
     fresh[1:] = (lat[1:] != lat[:-1]) | (lon[1:] != lon[:-1])
     return lat[fresh], lon[fresh]
