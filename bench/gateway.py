@@ -19,6 +19,7 @@ import orjson
 from aiohttp import WSMsgType
 
 from bench.fixes import Tick, Walk, walk_ticks
+from bench.gateway_plan import plan_p99_ms
 from bench.gateway_process import (
     GatewayProcess,
     Phone,
@@ -47,6 +48,7 @@ TARGETS = {
     "ws_single_fixes_per_core_s": 3_000.0,
     "fix_to_subscriber_p99_ms": 80.0,
     "idle_5000_subscribers_mib": 300.0,
+    "plan_p99_ms": 30.0,
 }
 
 
@@ -61,6 +63,7 @@ class GatewayJob:
     duration_s: float = 20.0
     warm_s: float = 10.0
     subscribers: int = 5_000
+    plans: int = 300
     partitions: int = 4
     seed: int = 1
 
@@ -96,6 +99,8 @@ def run_gateway(job: GatewayJob, session: Session) -> None:
         bytes_ = asyncio.run(_idle(gateway, job.subscribers))
         found[f"idle_{job.subscribers}_subscribers_mib"] = bytes_ / 2**20, "MiB"
     latency = _latency(job, session, base)
+    session.say(f"{job.plans} plans by request")
+    found["plan_p99_ms"] = plan_p99_ms(session, base, job.plans, job.seed), "ms"
     about: dict[str, object] = {
         "partitions": job.partitions, "seed": job.seed, "rate_per_s": job.rate_per_s,
         "updates": len(latency), "batch": BATCH, "connections": SENDERS, "targets": TARGETS,

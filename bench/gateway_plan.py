@@ -1,8 +1,10 @@
 """`flaneur bench gateway-plan`: one proposal by request, and where planning had best be done.
 
-Requests come at a steady rate whether or not those before are answered, so that waiting counts. Compared are
-a process beside the gateway, a thread in it, its event loop, and a worker over Kafka. In the first three
-the event loop has work of its own, as with phones that publish: how late it comes to that is the other half.
+Requests come at a steady rate whether or not those before are answered, so that waiting counts.
+`plan_p99_ms` is what a client sees of a whole gateway. Compared are a process beside an event loop (as the
+gateway does it), a thread in it, the loop itself, and a worker over Kafka; but for the last the loop has work
+of its own, as with phones that publish, and how late it comes to that is the other half of the comparison.
+What a plan takes of one core is told besides: that alone does not suffer from what else runs on the machine.
 """
 
 from __future__ import annotations
@@ -14,11 +16,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+
+import msgspec
 
 from bench.draws import random_tastes
+from bench.gateway_process import GatewayProcess, gateway_settings, register
+from bench.gateway_process import session as client_session
 from bench.scratch import fixes_producer, flush
 from bench.session import Session
-from bench.timing import percentile
+from bench.timing import Samples, percentile
 from bench.walkers import Listener, draw_pairs
 from bench.worker import Worker, worker_settings
 from gateway.planning.planner import Planner
@@ -35,7 +42,7 @@ APART_M = 1_500.0
 LOOPS_M = (2_000.0, 3_000.0, 5_000.0)
 BURST_S = 0.002  # of the event loop's own work
 WARM = 20
-ANSWER_WITHIN_S = 30.0
+ANSWER_WITHIN_S = 120.0  # the first start on a machine compiles every kernel
 
 Ask = Callable[[RoutesBody], Awaitable[object]]
 
@@ -108,15 +115,84 @@ def run_gateway_plan(job: PlanJob, session: Session) -> None:
         "plans": job.plans, "rate_per_s": job.rate_per_s, "busy": job.busy, "seed": job.seed,
         "nodes": session.graph.node_count,
     }  # fmt: skip
-    for name, host in (("", in_process), ("thread_", in_thread), ("loop_", in_loop)):
-        session.say(f"planning {name.removesuffix('_') or 'in a process'}")
+    session.say("planning alone")
+    _report_cpu(session, asyncio.run(_measure_cpu(base, asked)), about)
+    session.say("planning over HTTP")
+    _report(session, "", asyncio.run(_over_http(job, session, base, asked)), about)
+    for name, host in (("process_", in_process), ("thread_", in_thread), ("loop_", in_loop)):
+        session.say(f"planning in a {name.removesuffix('_')}")
         _report(session, name, asyncio.run(_measure(job, base, host, asked)), about)
     session.say("planning in a worker over Kafka")
     with Worker(base, session.scratch.folder / "worker.log"):
         _report(session, "kafka_", over_kafka(job, base, asked), about)
 
 
+async def _measure_cpu(settings: Settings, asked: list[RoutesBody]) -> Samples:
+    """One plan after the other with nothing beside it."""
+    samples = Samples()
+    async with _planner(settings) as planner:
+        for i, body in enumerate(asked):
+            job = partial(planner.answer, Propose(body))
+            with contextlib.suppress(NoRoute, NoCandidate):
+                _ = job() if i < WARM else samples.measure(job)
+    return samples
+
+
+def _report_cpu(session: Session, samples: Samples, about: dict[str, object]) -> None:
+    figures = [
+        ("plan_cpu_p50_ms", 1000.0 * samples.median_s, "ms"),
+        ("plan_cpu_p99_ms", 1000.0 * samples.p99_s, "ms"),
+    ]
+    session.report(figures, about | {"answered": len(samples.cpu_s), "core_share": samples.core_share})
+
+
 Host = Callable[[Settings], contextlib.AbstractAsyncContextManager[Ask]]
+
+
+def plan_p99_ms(session: Session, settings: Settings, plans: int, seed: int) -> float:
+    """Of one proposal by request, over HTTP, at PlanJob's rate."""
+    job = PlanJob(plans, seed=seed)
+    asked = wishes(session.graph, plans + WARM, seed)
+    return percentile(asyncio.run(_over_http(job, session, settings, asked)).plan_ms, 99.0)
+
+
+async def _over_http(
+    job: PlanJob, session: Session, settings: Settings, asked: list[RoutesBody]
+) -> Latencies:
+    own = replace(gateway_settings(settings), gateway_planners=1)
+    with GatewayProcess(own, session.scratch.folder / "gateway.log") as gateway:
+        async with client_session() as client:
+            (phone,) = await register(client, gateway.url, 1)
+            headers = {"Authorization": f"Bearer {phone.token}"}
+
+            async def ask(body: RoutesBody) -> None:
+                data = msgspec.json.encode(body)
+                async with client.post(f"{gateway.url}/v1/routes", data=data, headers=headers) as answer:
+                    text = await answer.text()
+                    if answer.status == 422:
+                        raise NoRoute(text)
+                    if answer.status != 200:
+                        raise Unavailable(f"the gateway answered {answer.status}: {text}")
+
+            await _first(ask, asked[0])
+            await plan_latencies(ask, asked[:WARM], job.rate_per_s)
+            return await plan_latencies(ask, asked[WARM:], job.rate_per_s)
+
+
+async def _first(ask: Ask, body: RoutesBody) -> None:
+    """Ask until somebody plans."""
+    give_up_s = time.monotonic() + ANSWER_WITHIN_S
+    while True:
+        try:
+            await ask(body)
+        except Unavailable:
+            if time.monotonic() > give_up_s:
+                raise
+            await asyncio.sleep(0.2)
+        except NoRoute:
+            return
+        else:
+            return
 
 
 @asynccontextmanager
