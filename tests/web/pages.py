@@ -131,7 +131,8 @@ def along(lat: F64, lon: F64, metres: float) -> tuple[float, float]:
 def beside(place: tuple[float, float], north_m: float, east_m: float) -> tuple[float, float]:
     """A place some metres away."""
     lat, lon = place
-    return lat + north_m / METRES_PER_DEG, lon + east_m / METRES_PER_DEG / float(np.cos(np.radians(lat)))
+    east_deg = east_m / METRES_PER_DEG / np.cos(np.radians(lat))
+    return float(lat + north_m / METRES_PER_DEG), float(lon + east_deg)
 
 
 def _place(lat: float, lon: float) -> dict[str, float]:

@@ -176,8 +176,8 @@ async function call<T>(method: string, path: string, body?: unknown, signedIn = 
         if (error.status === 401 && signedIn && attempt === 1) expire();
         else if (error.status === 429 || error.status === 503) await pause(Math.min(error.retryAfterS || 1, 10));
         else throw error;
-      } else if (method === "GET") {
-        await pause(attempt);
+      } else if (method === "GET" && navigator.onLine) {
+        await pause(attempt / 2);
       } else {
         throw error;
       }

@@ -18,7 +18,16 @@ const map = import("./map");
 const app = new App(positions(), map);
 void app.start();
 
+/** Let the service worker keep what was loaded before it was there; the browser has it still. */
+async function keepMap(): Promise<void> {
+  const loaded = performance.getEntriesByType("resource").map((entry) => entry.name);
+  await Promise.allSettled(loaded.filter((name) => new URL(name).pathname.startsWith("/map/")).map((name) => fetch(name)));
+  document.body.dataset["kept"] = "true";
+}
+
 if ("serviceWorker" in navigator && import.meta.env.PROD) {
+  const first = navigator.serviceWorker.controller === null;
+  if (first) navigator.serviceWorker.addEventListener("controllerchange", () => void keepMap(), { once: true });
   // what the first route needs comes first
   void app.shown.then(() => navigator.serviceWorker.register("/sw.js"));
 }

@@ -49,8 +49,11 @@ export class WalkMap {
       transformRequest: (url) => ({ url: new URL(url, location.href).href }),
     });
     this.base.on("style.load", () => this.install());
+    addEventListener("online", () => {
+      if (!this.base.isStyleLoaded()) this.base.setStyle(styleAddress(this.look), { diff: false });
+    });
     this.base.on("dragstart", () => this.onFreed());
-    this.base.getCanvas().setAttribute("aria-label", container.getAttribute("aria-label") ?? "");
+    this.base.getCanvas().setAttribute("aria-label", container.dataset["label"] ?? "");
   }
 
   get raw(): BaseMap {

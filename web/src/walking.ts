@@ -16,6 +16,7 @@ import { NavigatorView } from "./views/navigator";
 import { hush, say } from "./voice";
 
 const OVER = new Set(["arrived", "ended", "expired"]);
+const LOOK_MS = 5000;
 const TOLD_FOR_MS = 12_000;
 const BEGINS_WITHIN_S = 60; // a trip that was asked for
 const AGAIN_MS = 1500;
@@ -34,6 +35,7 @@ export class Walking {
   private fix: Fix | null = null;
   private walkedM = 0;
   private following = true;
+  private lookingUntil = 0;
   private reading: Promise<void> = Promise.resolve();
   private lock: { release(): Promise<void> } | null = null;
   private lost = 0;
@@ -79,6 +81,7 @@ export class Walking {
 
   followAgain(): void {
     this.following = true;
+    this.lookingUntil = 0;
     document.body.classList.remove("freed");
     this.draw();
   }
@@ -142,8 +145,18 @@ export class Walking {
     this.view.showUpdate(words, trip.reason, trip.change?.cause, TOLD_FOR_MS);
     announce(words, true);
     say(words);
+    this.measure();
+    this.lookAround([...old, ...added].flat());
     document.body.dataset["version"] = String(trip.version);
     document.body.dataset["changed"] = `${old.length}/${added.length}`;
+  }
+
+  /** Show all of a change for a while, then the walker again. */
+  private lookAround(changed: Point[]): void {
+    if (!this.following || this.fix === null || changed.length === 0) return;
+    this.lookingUntil = Date.now() + LOOK_MS;
+    this.map?.fit([...changed, [this.fix.lon, this.fix.lat]]);
+    setTimeout(() => this.draw(), LOOK_MS + 50);
   }
 
   private connected(open: boolean): void {
@@ -173,7 +186,7 @@ export class Walking {
 
   private place(point: Point, facing: number | null): void {
     this.map?.showPerson(point, facing);
-    if (this.following) this.map?.follow(point, facing);
+    if (this.following && Date.now() > this.lookingUntil) this.map?.follow(point, facing);
   }
 
   private tell(guide: Guide, progress: Progress): void {

@@ -35,7 +35,7 @@ class Watching {
     const t = texts();
     document.documentElement.lang = t.language;
     document.title = `${t.title}: ${t.watch.title}`;
-    const map = h("div", { id: "map", role: "region", "aria-label": t.map });
+    const map = h("div", { id: "map", "data-label": t.map });
     this.list.append(h("li", { class: "none" }, t.watch.none));
     document.getElementById("app")!.replaceChildren(
       h("section", { class: "panel watch", "aria-label": t.watch.title },

@@ -21,7 +21,7 @@ export class WatchMap {
     this.base = new BaseMap({ container, style: this.style(), center: [0, 20], zoom: 2, attributionControl: false, fadeDuration: stillness() ? 0 : 150 });
     this.base.setPadding({ top: 0, bottom: innerWidth >= 760 ? 0 : innerHeight * 0.45, right: 0, left: innerWidth >= 760 ? 400 : 0 });
     this.base.on("style.load", () => this.install());
-    this.base.getCanvas().setAttribute("aria-label", container.getAttribute("aria-label") ?? "");
+    this.base.getCanvas().setAttribute("aria-label", container.dataset["label"] ?? "");
   }
 
   setLook(dark: boolean, language: string): void {

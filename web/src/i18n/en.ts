@@ -29,7 +29,7 @@ const causes: Record<string, [what: string, instead: string]> = {
 
 const reasons: Record<string, string> = {
   requested: "Here is your route",
-  off_route: "A new way from where you are",
+  off_route: "A new way from here",
   late: "You would come late: this way is quicker",
   disliked: "Here is another way",
   better: "A more pleasant way has opened up",

@@ -17,7 +17,7 @@ export interface Frame {
 export function frame(): Frame {
   const t = texts();
   const made: Frame = {
-    map: h("div", { id: "map", role: "region", "aria-label": t.map }),
+    map: h("div", { id: "map", "data-label": t.map }),
     top: h("div", { class: "top" }),
     panel: h("section", { class: "panel", tabindex: "-1" }),
     tools: h("div", { class: "tools" }),
@@ -31,12 +31,13 @@ export function frame(): Frame {
 
 /** How much of the map the bar and the panel cover, and where the tools may stand. */
 export function insetsOf(frame: Frame): Insets {
-  const [panel, top] = [frame.panel.getBoundingClientRect(), frame.top.getBoundingClientRect()];
+  const panel = frame.panel.getBoundingClientRect();
+  const above = [frame.top, ...document.querySelectorAll(".banner, .update")].map((one) => one.getBoundingClientRect().bottom);
+  const top = Math.max(...above);
   const beside = innerWidth >= 760;
   const covered = beside || panel.height === 0 ? 0 : Math.max(0, innerHeight - panel.top);
   document.documentElement.style.setProperty("--covered", `${covered}px`);
-  document.documentElement.style.setProperty("--top-covered", `${beside ? 0 : top.bottom}px`);
-  return { top: beside ? 16 : top.bottom, right: 16, bottom: beside ? 16 : covered, left: beside ? panel.right : 16 };
+  return { top: beside ? 16 : top, right: 16, bottom: beside ? 16 : covered, left: beside ? panel.right : 16 };
 }
 
 export function iconButton(icon: IconName, label: string, onclick: () => void, classes = "round"): HTMLButtonElement {
