@@ -136,7 +136,8 @@ class _Run:
     def watch_until_done(self, console: Console, *, live: bool, once: bool) -> None:
         """Show what happens until everything is answered (`once`) or the person has seen enough."""
         gateway = self._stack.gateway()
-        where = [("gateway", f"http://127.0.0.1:{gateway.port}/")] if gateway else []
+        pages = (("web app", ""), ("a walk", "?demo=1"), ("operators", "watch"))
+        where = [(name, f"http://127.0.0.1:{gateway.port}/{page}") for name, page in pages] if gateway else []
         where += [
             (worker.name, f"http://127.0.0.1:{worker.port}/metrics") for worker in self._stack.workers()
         ]

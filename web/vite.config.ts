@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { defineConfig } from "vite";
-import { compressed, demoWalk, shellList } from "./vite/plugins.ts";
+import { compressed, demoWalk, preloadMap, shellList } from "./vite/plugins.ts";
 
 export default defineConfig({
-  plugins: [demoWalk("../data/traces/altona/altona_walk.json"), shellList(), compressed()],
+  plugins: [demoWalk("../data/traces/altona/altona_walk.json"), preloadMap(), shellList(), compressed()],
   build: {
     target: "es2022",
     assetsInlineLimit: 0, // what is inlined as a data: address would need a laxer content security policy

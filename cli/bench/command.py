@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli.bench import forecasts, graphs, maps, plans, services, walks
+from cli.bench import forecasts, graphs, maps, pages, plans, services, walks
 
 
 @click.group("bench")
@@ -22,6 +22,7 @@ def command() -> None:
       flaneur bench latency --json
       flaneur bench recovery --devices 100000
       flaneur bench gateway --json
+      flaneur bench gateway-web --json
       flaneur bench route --graph graph --extract city.osm.pbf --json
       flaneur bench conditions --graph graph
       flaneur bench loops --graph graph
@@ -32,6 +33,6 @@ def command() -> None:
     """
 
 
-_MODULES = (services, plans, graphs, walks, forecasts, maps)
+_MODULES = (services, plans, pages, graphs, walks, forecasts, maps)
 for one in (one for module in _MODULES for one in module.COMMANDS):
     command.add_command(one)

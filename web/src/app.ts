@@ -259,9 +259,10 @@ export class App {
     document.body.dataset["state"] = "arrived";
     store.set({ walk: null });
     this.walking = null;
+    this.proposal = null;
+    this.map?.clearRoute();
     const rate = (stars: number): void => void api.rate(walk?.proposal ?? "", stars).catch(() => undefined);
     const again = (): void => {
-      this.map?.clearRoute();
       void this.positions.first().then((fix) => {
         this.here = fix ?? this.here;
         void this.propose();

@@ -24,6 +24,24 @@ export function demoWalk(file: string): Plugin {
   };
 }
 
+/** Lets the walker's page load the map at once, beside the rest. */
+export function preloadMap(): Plugin {
+  return {
+    name: "preload-map",
+    transformIndexHtml: {
+      order: "post",
+      handler(_, { bundle, filename }) {
+        if (bundle === undefined || !filename.endsWith("index.html")) return [];
+        const chunks = Object.values(bundle).filter((one) => one.type === "chunk");
+        const map = chunks.find((chunk) => chunk.facadeModuleId?.endsWith("/src/map.ts"));
+        if (map === undefined) throw new Error("there is no chunk of the map");
+        const names = [map.fileName, ...map.imports.filter((name) => !name.includes("/index-"))];
+        return names.map((name) => ({ tag: "link", attrs: { rel: "modulepreload", href: `/${name}` }, injectTo: "head" as const }));
+      },
+    },
+  };
+}
+
 /** Puts the names of all files of the app's shell into the service worker. */
 export function shellList(): Plugin {
   let folder = "";

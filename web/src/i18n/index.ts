@@ -10,6 +10,7 @@ export const LANGUAGES: Record<string, Texts> = { en, ru };
 const SOON_M = 500;
 const WALKING_MPS = 1.35;
 const NOTABLE_M = 20;
+const WORTH_SAYING_FIRST_M = 100; // else what the new way is like matters more
 
 /** The words in the language that is chosen, or that the browser prefers. */
 export function texts(): Texts {
@@ -49,7 +50,8 @@ export function updateWords(update: Pick<RouteUpdate, "reason" | "change">): str
   const cause = change.cause === undefined ? undefined : t.causes[change.cause];
   const more = difference(change.length_m);
   if (cause !== undefined && (update.reason === "world_changed" || update.reason === "better")) {
-    return `${cause[0]} ${where(change.ahead_m)}: ${more || cause[1]}`;
+    const instead = Math.abs(change.length_m ?? 0) < WORTH_SAYING_FIRST_M ? cause[1] : more;
+    return `${cause[0]} ${where(change.ahead_m)}: ${instead}`;
   }
   const said = t.reasons[update.reason] ?? update.reason;
   return more ? `${said}, ${more}` : said;
