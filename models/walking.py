@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -236,19 +237,17 @@ class Walking:
 
     # ---- trips that nobody walks any more
 
-    def expire_trips(self, now_ts: float) -> Step:
-        """End the trips of which nothing was heard for `Policy.expire_s` at `now_ts` of the stream's time.
+    def expire_trips(self, slots: Iterable[int]) -> Step:
+        """End the trips under way of walkers of whom nothing was heard for `Policy.expire_s`.
 
         A fix that comes after all ends its trip in the very same way: when this is done does not matter.
         """
         step = Step()
-        slots = np.flatnonzero(self.state.trips["status"][: len(self.state)] == trips.ACTIVE)
-        trip = self.state.trips[slots]
-        silent = now_ts - np.maximum(trip["last_ts"], trip["started_ts"]) > self.policy.expire_s
-        for s in slots[silent].tolist():
-            step.decided(trips.REASONS[trips.EXPIRE])
-            self._expire(step, s)
-            self.dirty[self.state.bucket[s]] = True
+        for s in slots:
+            if self.state.trips["status"][s] == trips.ACTIVE:
+                step.decided(trips.REASONS[trips.EXPIRE])
+                self._expire(step, s)
+                self.dirty[self.state.bucket[s]] = True
         return step
 
     def _expire(self, step: Step, s: int) -> None:
@@ -262,6 +261,7 @@ class Walking:
         """Start a trip, or stop the one under way. A request no newer than the trip's own changes nothing."""
         step = Step()
         s = self.state.slot(device)
+        self.state.seen_s[s] = 0.0  # now, when it is next looked at
         trip = self.state.trips[s]
         if trip["status"] != trips.IDLE and offset <= trip["request_offset"]:
             return step

@@ -253,7 +253,9 @@ async def _forget_gone() -> None:
         async with owned.lock:
             if walkers.owned.get(partition) is owned:
                 assert isinstance(owned.shard, WalkerShard)
-                gone = owned.shard.forget_gone(time.monotonic(), settings.forget_s)
+                now_s = time.monotonic()
+                await walkers.emit(owned, partition, owned.shard.expire_silent(now_s))
+                gone = owned.shard.forget_gone(now_s, settings.forget_s)
                 online_store.put(dict.fromkeys(map(walker_key, gone)))
                 metrics.WALKERS_FORGOTTEN.inc(len(gone))
 
