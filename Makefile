@@ -46,7 +46,7 @@ stop: ## stop everything that runs here
 test: export BOOTSTRAP :=
 test: export REDIS_URL :=
 test: setup browser ## run all tests, against a real broker and a real Redis (ARGS="-k name" and so on)
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-faults: export BOOTSTRAP :=
 test-faults: export REDIS_URL :=

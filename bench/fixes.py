@@ -23,7 +23,7 @@ class Walk:
     seed: int
     noise_m: float = 5.0  # standard deviation of a fix's error, north and east
     step_s: float = 1.0  # event time between two fixes of a walker
-    begin_m: float = 0.0  # how far along their tracks they are at the first fix
+    begin_m: float | F64 = 0.0  # how far along their tracks they are at the first fix; for all, or (D,)
     names: tuple[str, ...] = ()  # of the devices; numbered where not given
 
     def devices(self) -> list[str]:

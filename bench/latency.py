@@ -1,15 +1,16 @@
 """`flaneur bench latency`: from just before produce() of a fix to the route update that it caused, in hand.
 
-Everybody asks for the way back to where they came from and then walks on the other way, so that fix after
-fix shows a deviation, and their own time passes six times as fast as the clock's: that is how a steady load
-yields enough updates. An update names the fix that caused it (`fix_ts`); others are not counted.
+Everybody asks for the way back to where they came from. Up to a thousand then walk on the other way, so that
+fix after fix shows a deviation, and everybody's own time passes six times as fast as the clock's: that is how
+a steady load yields enough updates. All others walk as they are told. An update names the fix that caused it
+(`fix_ts`); others are not counted.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,16 +19,18 @@ from bench.latency_plot import Load
 from bench.pacing import Moment, Pacer, moment
 from bench.recorded import walks
 from bench.session import Session
-from bench.tracks import Tracks
+from bench.tracks import Tracks, join_tracks
 from bench.walkers import Heard, Listener, Wish, ask_for_routes, routes_of
 from bench.worker import Worker, worker_settings
 from geo.errors import BadInput, Unavailable
 from geo.graph import F64
+from geo.polyline import decode6
 from streams.topics import ensure_topics
 
 STEP_S = 6.0  # event time between two fixes of a walker, which are sent one second apart
 BACK_M = 400.0  # how far behind them the place lies that they asked the way to
 WALKED_M = 600.0
+MOST_STRAYING = 1_000
 FEWEST_UPDATES = 1_000
 CAUSED_BY_A_FIX = frozenset({"off_route", "late", "better", "arrived"})
 
@@ -75,6 +78,23 @@ def ways_back(tracks: Tracks) -> list[Wish]:
     ]
 
 
+def straying_and_led(walk: Walk, routes: Mapping[str, str]) -> Walk:
+    """The walk in which only the first keep to their tracks, all others to the routes they were given.
+
+    routes: polyline6 by device; who has none keeps to their track.
+    """
+    polylines, begin_m = [], []
+    for walker, device in enumerate(walk.devices()):
+        straying = walker < MOST_STRAYING or device not in routes
+        own = slice(walk.tracks.first[walker], walk.tracks.first[walker + 1])
+        lat, lon = walk.tracks.lat[own], walk.tracks.lon[own]
+        if not straying:
+            lat, lon = decode6(routes[device])
+        polylines.append((lat, lon) if len(lat) > 1 else (np.repeat(lat, 2), np.repeat(lon, 2)))
+        begin_m.append(BACK_M if straying else 0.0)
+    return replace(walk, tracks=join_tracks(polylines), begin_m=np.array(begin_m))
+
+
 def latencies_s(sent_at_s: Mapping[Moment, float], heard: list[Heard], since_s: float) -> F64:
     """Seconds between sending and hearing, for every update that a fix sent since `since_s` caused."""
     seen: set[tuple[str, int]] = set()
@@ -106,7 +126,7 @@ def run_latency(job: LatencyJob, session: Session) -> Load:
     with Listener(scratch.bootstrap, job.partitions) as listener, Worker(settings, log):
         session.say(f"asking for {job.walkers:,} routes")
         ask_for_routes(scratch.bootstrap, walk.devices(), ways_back(tracks), start_s - 1.0)
-        routes_of(listener, walk.devices(), 300.0)
+        walk = straying_and_led(walk, routes_of(listener, walk.devices(), 300.0))
         session.say(f"sending {job.rate_per_s:,.0f} fixes/s for {job.warm_s + job.duration_s:.0f} s")
         pacer = Pacer(scratch.bootstrap, walk, ticks)
         begun_s = time.perf_counter()
@@ -121,6 +141,7 @@ def run_latency(job: LatencyJob, session: Session) -> Load:
         "duration_s": job.duration_s,
         "updates": len(found),
         "walkers": job.walkers,
+        "straying": min(job.walkers, MOST_STRAYING),
         "partitions": job.partitions,
         "seed": job.seed,
     }

@@ -31,7 +31,7 @@ class BytesColumn(Sequence[bytes | None]):
     def of(cls, values: Sequence[bytes | None]) -> BytesColumn:
         """The column of these values; a NUL stands behind each, as `models.fix_scanner` wants it."""
         n = len(values)
-        data = np.frombuffer(b"\0".join([*(value or b"" for value in values), b""]), np.uint8)
+        data = np.frombuffer(bytearray(b"\0").join([*(value or b"" for value in values), b""]), np.uint8)
         size = np.fromiter((len(value or b"") for value in values), np.int64, n)
         span = np.empty((n, 2), np.int64)
         span[:, 1] = np.cumsum(size + 1) - 1

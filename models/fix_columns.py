@@ -66,8 +66,9 @@ class FixColumns:
 def parse_fixes(messages: BytesColumn) -> tuple[FixColumns, list[BadValue]]:
     """Columns of all good fixes in the messages, and what was refused; None (a tombstone) is skipped.
 
-    Never raises for what a message holds. Reasons are those of records.decode_fixes. It is quick where a
-    NUL stands behind each message.
+    Columns are contiguous, whatever the messages: kernels are compiled for one layout. Never raises for what
+    a message holds. Reasons are those of records.decode_fixes. It is quick where a NUL stands behind each
+    message.
     """
     scan = scan_fixes(messages)
     data, numbers, message_index, device_span = (
@@ -78,7 +79,7 @@ def parse_fixes(messages: BytesColumn) -> tuple[FixColumns, list[BadValue]]:
         rest, bad, names = _read_slowly(messages, scan.declined)
         data = np.concatenate([data, names])
         order = np.argsort(np.concatenate([message_index, rest.message_index]), kind="stable")
-        numbers = np.concatenate([numbers, rest.numbers], axis=1)[:, order]
+        numbers = np.concatenate([numbers, rest.numbers], axis=1).take(order, axis=1)
         message_index = np.concatenate([message_index, rest.message_index])[order]
         device_span = np.concatenate([device_span, rest.device_span])[order]
     return FixColumns(BytesColumn(data, device_span), message_index, *numbers), bad

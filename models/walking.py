@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -238,19 +239,17 @@ class Walking:
 
     # ---- trips that nobody walks any more
 
-    def expire_trips(self, now_ts: float) -> Step:
-        """End the trips of which nothing was heard for `Policy.expire_s` at `now_ts` of the stream's time.
+    def expire_trips(self, slots: Iterable[int]) -> Step:
+        """End the trips under way of walkers of whom nothing was heard for `Policy.expire_s`.
 
         A fix that comes after all ends its trip in the very same way: when this is done does not matter.
         """
         step = Step()
-        slots = np.flatnonzero(self.state.trips["status"][: len(self.state)] == trips.ACTIVE)
-        trip = self.state.trips[slots]
-        silent = now_ts - np.maximum(trip["last_ts"], trip["started_ts"]) > self.policy.expire_s
-        for s in slots[silent].tolist():
-            step.decided(trips.REASONS[trips.EXPIRE])
-            self._expire(step, s)
-            self.dirty[self.state.bucket[s]] = True
+        for s in slots:
+            if self.state.trips["status"][s] == trips.ACTIVE:
+                step.decided(trips.REASONS[trips.EXPIRE])
+                self._expire(step, s)
+                self.dirty[self.state.bucket[s]] = True
         return step
 
     def _expire(self, step: Step, s: int) -> None:
@@ -267,6 +266,7 @@ class Walking:
         """
         step = Step()
         s = self.state.slot(device)
+        self.state.seen_s[s] = 0.0  # now, when it is next looked at
         trip = self.state.trips[s]
         if trip["status"] != trips.IDLE and offset <= trip["request_offset"]:
             return step

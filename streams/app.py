@@ -253,7 +253,9 @@ async def _forget_gone() -> None:
         async with owned.lock:
             if walkers.owned.get(partition) is owned:
                 assert isinstance(owned.shard, WalkerShard)
-                gone = owned.shard.forget_gone(time.monotonic(), settings.forget_s)
+                now_s = time.monotonic()
+                await walkers.emit(owned, partition, owned.shard.expire_silent(now_s))
+                gone = owned.shard.forget_gone(now_s, settings.forget_s)
                 online_store.put(dict.fromkeys(map(walker_key, gone)))
                 metrics.WALKERS_FORGOTTEN.inc(len(gone))
 
@@ -271,13 +273,21 @@ async def _flush_online_store() -> None:
 
 
 @app.task
+async def _keep_lease() -> None:
+    """Nothing else is awaited here: only a loop that stands still lets the lease run out."""
+    while not app.should_stop:
+        for shards in ALL_SHARDS:
+            shards.renew_lease()
+        await asyncio.sleep(0.25)
+
+
+@app.task
 async def _report() -> None:
-    """Lease, lag and gauges, several times a second; feeds the watchdog."""
+    """Lag and gauges, several times a second; feeds the watchdog."""
     metrics.serve(settings)
     watchdog.start()
     while not app.should_stop:
         for shards in ALL_SHARDS:
-            shards.renew_lease()
             await shards.heal_silence()
         lag = sum(shards.measure_lag() for shards in ALL_SHARDS)
         unopened = sum(shards.unopened for shards in ALL_SHARDS)

@@ -130,6 +130,7 @@ class Shards:
         self._poison: set[tuple[str, int, int]] = set()
         self._parked: dict[int, _Owned] = {}  # handed over, and perhaps given back by the same rebalance
         self._lease_at = time.monotonic()
+        self._lease_ran_out = False
         self._still: dict[TP, tuple[int, float]] = {}  # position, and since when it is that
         self._healed: dict[TP, tuple[int, int]] = {}  # position, and how often it was sought back to
         self._moved_at = 0.0  # when any of them last moved
@@ -323,6 +324,7 @@ class Shards:
     def assign(self, partitions: Iterable[int]) -> None:
         """These partitions are this worker's from now on, no others: what it held of those is forgotten."""
         metrics.REBALANCES.inc()
+        self._lease_at, self._lease_ran_out = time.monotonic(), False
         self._assigned = frozenset(partitions)
         self._parked = {p: owned for p, owned in self._parked.items() if p in self._assigned}
 
@@ -454,15 +456,19 @@ class Shards:
 
     def renew_lease(self) -> None:
         """To be called from the loop several times a second; see `_check_lease`."""
-        self._lease_at = time.monotonic()
+        now = time.monotonic()
+        # what ran out stays so: after a stop, this may be called before anything is written
+        self._lease_ran_out |= now - self._lease_at > self.settings.session_timeout_s
+        self._lease_at = now
 
     def _check_lease(self) -> None:
         """A process that was stopped for longer than its session no longer owns anything: it must not write.
 
         The loop renews the lease all the time; if it has not for a whole session, the broker has given the
-        partitions to others.
+        partitions to others, until it assigns some again.
         """
-        if time.monotonic() - self._lease_at > self.settings.session_timeout_s:
+        self.renew_lease()
+        if self._lease_ran_out:
             leave("this process stood still for longer than its session", EXIT_AGAIN)
 
     async def _checkpoint_at_once(self, owned: _Owned, partition: int) -> None:

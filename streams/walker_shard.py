@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from geo.errors import BadInput, BadRecord
+from geo.graph import F64
 from geo.network import CityNetworks, Network
 from models.bytes_column import BytesColumn
 from models.features import pack_features
@@ -170,18 +171,24 @@ class WalkerShard:
 
     # ---- who is gone
 
+    def expire_silent(self, now_s: float) -> Outcome:
+        """End the trips of walkers of whom nothing has come for `Policy.expire_s`.
+
+        now_s: of any clock that goes on evenly, as for `forget_gone`.
+        """
+        silent = self._seen_s(now_s) < now_s - self.walking.policy.expire_s
+        return self._outcome(self.walking.expire_trips(np.flatnonzero(silent).tolist()), None)
+
     def forget_gone(self, now_s: float, after_s: float) -> list[bytes]:
         """Forget who wants to be forgotten, and of whom nothing has come for so long; their devices.
 
         now_s: of any clock that goes on evenly. A walker is first seen when they are first looked at.
         """
         state = self.walking.state
-        n = len(state)
-        state.seen_s[:n][state.moved[:n] | (state.seen_s[:n] == 0.0)] = now_s
-        gone = state.seen_s[:n] < now_s - after_s
+        gone = self._seen_s(now_s) < now_s - after_s
         busy = state.finished.rows()["slot"]
         gone[busy] = False
-        erased = state.trips["status"][:n] == ERASED
+        erased = state.trips["status"][: len(state)] == ERASED
         if self._observed:
             erased[busy] = False  # what is being sent lies at the front of the finished passages
         gone |= erased
@@ -192,6 +199,13 @@ class WalkerShard:
             self.walking.dirty[state.bucket[slots]] = True
             state.forget(np.array(slots, np.int64))
         return devices
+
+    def _seen_s(self, now_s: float) -> F64:
+        """When each walker was last found to have moved; (n,) s."""
+        state = self.walking.state
+        seen_s = state.seen_s[: len(state)]
+        seen_s[state.moved[: len(state)] | (seen_s == 0.0)] = now_s
+        return seen_s
 
     # ---- online store
 

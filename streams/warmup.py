@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from geo.graph import Graph
 from geo.network import Network, OnlyNetwork
@@ -14,6 +15,7 @@ from models.crowd import Crowd
 from models.records import MIN_WALKERS, CellObservation, Fix, RouteRequest, encode
 from models.walker_state import WalkerState
 from models.walking import Walking
+from streams.record_batches import decode_records
 from streams.topics import DEVICE_TOPICS
 
 
@@ -26,7 +28,7 @@ def warm_up(graph: Graph) -> None:
     request = RouteRequest(device="warm", request="r", ts=ts, kind="loop", lat=lat, lon=lon, length_m=1000.0)
     walking.take_request(b"warm", request, 0, 0)
     fixes = [encode(Fix(device="warm", ts=ts + i, lat=lat, lon=lon, accuracy_m=5.0)) for i in range(3)]
-    walking.take_fixes(BytesColumn.of(fixes), np.arange(3))
+    walking.take_fixes(_fetched(fixes), np.arange(3))
     walking.changed_features()
     closed = network.costs.closed.copy()
     closed[walking.state.route_edges(0)[-1:]] = True
@@ -34,6 +36,19 @@ def warm_up(graph: Graph) -> None:
     packed = walking.state.pack(np.zeros(1, np.int64), np.zeros((1, len(DEVICE_TOPICS)), np.int64), [])
     WalkerState(1, (0,), DEVICE_TOPICS).load("0", packed)
     _warm_up_crowd(ts)
+
+
+def _fetched(values: list[bytes]) -> BytesColumn:
+    """These values as they come out of a fetch response."""
+    batch = DefaultRecordBatchBuilder(
+        magic=2, compression_type=0, is_transactional=0, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+        batch_size=1 << 20,
+    )  # fmt: skip
+    for offset, value in enumerate(values):
+        batch.append(offset, timestamp=0, key=b"warm", value=value, headers=[])
+    records = decode_records(bytes(batch.build()), 0, check_crc=False)
+    assert records is not None
+    return records.values
 
 
 def _warm_up_crowd(ts: float) -> None:

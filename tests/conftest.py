@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -24,19 +23,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     faults.addoption("--faults-seed", type=int, help="For what is random in them; the time by default.")
     faults.addoption("--faults-repeat", type=int, default=1, help="How often each case is run.")
     faults.addoption("--faults-json", metavar="FILE", help="Where the recovery times are written.")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where the suite runs side by side, a file stays together, and so do the faults: they share a broker.
-
-    The longest go first, so that no process is left alone with them in the end.
-    """
-    faults = Path(__file__).parent / "faults"
-    for item in items:
-        path = faults if faults in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(path.relative_to(faults.parent).as_posix()))
-    items.sort(key=lambda item: faults not in item.path.parents)
 
 
 @dataclass(frozen=True)

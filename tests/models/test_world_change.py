@@ -166,8 +166,7 @@ def test_expiry_is_the_same_by_the_sweep_and_by_a_late_fix(city: City) -> None:
         town.ask("anna", "E", "H")
         town.walk("anna", "EF", 10)
         late = T0 + 9.0 + town.walking.policy.expire_s + 60.0
-        assert town.walking.expire_trips(late - 120.0).updates == []
-        updates = town.walking.expire_trips(late).updates if sweep else []
+        updates = town.walking.expire_trips([0]).updates if sweep else []
         updates += town.walk("anna", "EF", 10, start_ts=late)
         found.append(updates)
         assert town.walking.state.trips["status"][0] == trips.EXPIRED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -301,7 +302,10 @@ def test_a_message_our_own_code_fails_on_is_put_aside(monkeypatch: pytest.Monkey
     assert b"internal_error" in (letters[0].value or b"")
 
 
-def test_a_process_that_slept_leaves_without_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("renewed_meanwhile", [False, True])
+def test_a_process_that_slept_leaves_without_writing(
+    monkeypatch: pytest.MonkeyPatch, renewed_meanwhile: bool
+) -> None:
     owner = Owner(monkeypatch)
     owner.take([0], b"1")
 
@@ -311,7 +315,9 @@ def test_a_process_that_slept_leaves_without_writing(monkeypatch: pytest.MonkeyP
         raise Left
 
     monkeypatch.setattr(module, "leave", leave)
-    monkeypatch.setattr(owner.shards, "_lease_at", -100.0)
+    monkeypatch.setattr(owner.shards, "_lease_at", time.monotonic() - 100.0)
+    if renewed_meanwhile:
+        owner.shards.renew_lease()
     with pytest.raises(Left):
         owner.checkpoint()
     assert owner.table.offsets is None

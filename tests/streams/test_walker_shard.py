@@ -7,7 +7,7 @@ import pytest
 
 from geo.network import Network, OnlyNetwork
 from geo.routing.costs import static_costs
-from models.records import RouteRequest, encode
+from models.records import RouteRequest, RouteUpdate, decode, encode
 from models.trip import ACTIVE
 from models.walker_state import WalkerState
 from streams.block import Block
@@ -30,12 +30,12 @@ def block(topic: str, *values: bytes, first: int = 0) -> Block:
     return Block.of(topic, 0, list(range(first, first + n)), [None] * n, list(values), [1] * n)
 
 
-def request(city: City) -> Block:
+def request(city: City, first: int = 0) -> Block:
     (lat, lon), (dest_lat, dest_lon) = city.places["E"], city.places["H"]
     record = RouteRequest(
         device="anna", request="r", ts=T0, kind="to", lat=lat, lon=lon, dest_lat=dest_lat, dest_lon=dest_lon
     )
-    return block(ROUTE_REQUESTS, encode(record))
+    return block(ROUTE_REQUESTS, encode(record), first=first)
 
 
 def fixes(city: City) -> Block:
@@ -167,6 +167,26 @@ def test_only_the_walkers_of_a_record_are_ahead(city: City) -> None:
     counted = {device: int(state.windows["accepted"][s]) for s, device in enumerate(state.devices)}
     assert counted == {b"bob": 2 * FIXES, b"anna": FIXES}
     assert not state.windows["duplicates"].any()
+
+
+def test_who_fell_silent_is_told_that_the_trip_is_over(city: City) -> None:
+    shard = Crashing(city).shard
+    silence_s = shard.walking.policy.expire_s
+    shard.process(request(city))
+    assert shard.expire_silent(100.0).messages == []
+    assert shard.expire_silent(100.0 + silence_s).messages == []
+    ended = shard.expire_silent(101.0 + silence_s)
+    assert [decode(RouteUpdate, message.value or b"").reason for message in ended.messages] == ["expired"]
+    assert ended.write_ahead
+    assert shard.expire_silent(102.0 + silence_s).messages == []
+
+
+def test_who_asks_again_after_a_silence_is_heard(city: City) -> None:
+    shard = Crashing(city).shard
+    shard.process(request(city))
+    shard.expire_silent(100.0)
+    shard.process(request(city, first=1))
+    assert shard.expire_silent(101.0 + shard.walking.policy.expire_s).messages == []
 
 
 def test_who_is_gone_is_forgotten(city: City) -> None:
