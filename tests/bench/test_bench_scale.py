@@ -37,8 +37,8 @@ def test_a_million_walkers_by_hand() -> None:
     # 1,000,000 × (0.75 × 10 + 0.25 × 30 µs) = 15 cores; of a worker 0.5 − 0.02 − 0.0112 = 0.4688 is free
     assert needed.workers == 32
     assert needed.partitions == 128
-    # seven topics of 128 partitions, five of one, three copies
-    assert needed.replicas == 3 * (7 * 128 + 5)
+    # seven topics of 128 partitions, six of one, three copies
+    assert needed.replicas == 3 * (7 * 128 + 6)
     # 32 × (200 MB + 10 × 1 MB + metrics) + 1,000,000 × 2,500 B
     assert needed.worker_memory_gb == pytest.approx(32 * (0.210 + KEPT * 0.003) + 2.5)
     # 115 MB/s of messages, 1,000,000 × 750 B of changelog, 20 × 200 B of conditions; three copies
@@ -72,7 +72,7 @@ def test_what_bounds_the_brokers_is_the_scarcest() -> None:
 def test_very_many_in_one_cluster_cross_limits_that_regions_do_not() -> None:
     one, many = capacities(MEASURED, replace(DEMAND, walkers=100_000_000), ASSUMED)
     assert (one.clusters, many.clusters) == (1, 100)
-    assert [text.split()[0] for text in one.limits] == ["news", "252,099"]
+    assert [text.split()[0] for text in one.limits] == ["news", "252,102"]
     assert many.limits == ()
     assert many.workers == 100 * capacity(MEASURED, DEMAND, ASSUMED).workers
     assert many.news_share < 0.02 < 1.0 < one.news_share

@@ -54,7 +54,7 @@ def children() -> list[int]:
     return [
         process.pid
         for process in psutil.Process().children()
-        if "gateway.planning.worker" in process.cmdline()
+        if process.status() != psutil.STATUS_ZOMBIE and "gateway.planning.worker" in process.cmdline()
     ]
 
 
