@@ -20,6 +20,7 @@ from models.records import RouteRequest, encode
 from streams.topics import ROUTE_REQUESTS, ROUTE_UPDATES
 
 PAIR_TRIES = 2_000
+UNANSWERED_S = 15.0  # no answer for so long: none will come
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,10 @@ def routes_of(listener: Listener, devices: Sequence[str], within_s: float) -> di
     def answered(heard: list[Heard]) -> bool:
         return len({update.device for update in heard if update.reason == "requested"}) >= len(devices)
 
-    listener.wait(answered, within_s)
+    give_up, known = time.monotonic() + within_s, -1
+    while not listener.wait(answered, UNANSWERED_S) and time.monotonic() < give_up:
+        if known == (known := len(listener.heard)) and known:
+            break  # for who finds no way there is no answer
     routes = {
         update.device: update.geometry
         for update in listener.heard
