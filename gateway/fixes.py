@@ -5,9 +5,9 @@ A payload's own `device` counts for nothing: the device is whoever is signed in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -58,6 +58,7 @@ class Checked:
         self.rejected.append(Rejected(index, error))
 
 
+T = TypeVar("T")
 _one = msgspec.json.Decoder(Fix)
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 _many = msgspec.json.Decoder(list[Fix])
@@ -71,7 +72,7 @@ def fixes_in(body: bytes, now: float) -> Checked:
         raise Refused("the body is empty: send a fix, an array of fixes, or one a line")
     if text[:1] == b"[":
         return batch_in(text, now)
-    return _checked_each(_lines(text), now)
+    return _checked_each(_lines(text), _one.decode, now)
 
 
 def batch_in(array: bytes | msgspec.Raw, now: float) -> Checked:
@@ -84,45 +85,31 @@ def batch_in(array: bytes | msgspec.Raw, now: float) -> Checked:
         raws = _raws.decode(array)
     except msgspec.DecodeError as error:
         raise Refused(f"the fixes are no JSON array: {error}") from error
-    return _checked_each(raws, now)
+    return _checked_each(raws, _one.decode, now)
 
 
 def of_values(each: Sequence[dict[str, Any] | None], now: float) -> Checked:
     """Fixes from values that an app's message had, by field; None stands for what is no fix at all."""
-    checked = Checked()
-    for index, values in enumerate(each):
-        if values is None:
-            checked.reject(index, "there is no position in it")
-            continue
-        try:
-            fix = msgspec.convert(values, Fix)
-            error = _problem(fix, now)
-        except msgspec.ValidationError as problem:
-            error = str(problem)
-        if error is None:
-            checked.good.append(fix)
-        else:
-            checked.reject(index, error)
-    return checked
+    return _checked_each(each, _of_values, now)
 
 
 def within_time(fixes: Sequence[Fix], now: float) -> Checked:
     """Those that were measured within the last 24 h (60 s of a fast clock are forgiven)."""
-    checked = Checked()
-    for index, fix in enumerate(fixes):
-        error = _problem(fix, now)
-        if error is None:
-            checked.good.append(fix)
-        else:
-            checked.reject(index, error)
-    return checked
+    return _checked_each(fixes, lambda fix: fix, now)
 
 
-def _checked_each(raws: Sequence[bytes | msgspec.Raw], now: float) -> Checked:
+def _of_values(values: dict[str, Any] | None) -> Fix:
+    if values is None:
+        raise msgspec.ValidationError("there is no position in it")
+    return msgspec.convert(values, Fix)
+
+
+def _checked_each(each: Iterable[T], read: Callable[[T], Fix], now: float) -> Checked:
+    """What `read` makes of each; it raises DecodeError for what is no fix."""
     checked = Checked()
-    for index, raw in enumerate(raws):
+    for index, one in enumerate(each):
         try:
-            fix = _one.decode(raw)
+            fix = read(one)
             error = _problem(fix, now)
         except msgspec.DecodeError as problem:
             error = str(problem)
