@@ -16,9 +16,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from gateway.follower import Follower, Message
+from gateway.follower import Follower
 from gateway.producer import Producer
 from streams.settings import Settings
+from streams.topic_reader import Message
 from streams.topics import DEVICES
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Devices:
 
     def _take(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            device = message.key.decode(errors="replace")
+            device = (message.key or b"").decode(errors="replace")
             if message.value is None:
                 self._known.pop(device, None)
                 self._erased(device)

@@ -13,25 +13,12 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from geo.errors import Unavailable
 from streams.settings import Settings
+from streams.topic_reader import ANSWER_WITHIN_S, Message
 
 log = logging.getLogger(__name__)
 
-ANSWER_WITHIN_S = 10.0
 BATCH = 2_000
 WAIT_S = 0.2
-
-
-class Message:
-    """One message of the topic."""
-
-    __slots__ = ("at_s", "key", "offset", "partition", "value")
-
-    def __init__(self, partition: int, offset: int, at_s: float, key: bytes, value: bytes | None) -> None:
-        self.partition = partition
-        self.offset = offset
-        self.at_s = at_s  # broker's time
-        self.key = key
-        self.value = value
 
 
 class Follower:
@@ -143,7 +130,7 @@ class Follower:
                         message.partition() or 0,
                         message.offset() or 0,
                         message.timestamp()[1] / 1000.0,
-                        _bytes(message.key()) or b"",
+                        _bytes(message.key()),
                         _bytes(message.value()),
                     )
                 )

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from gateway import metrics
-from gateway.follower import Follower, Message
+from gateway.follower import Follower
 from streams.settings import Settings
-from streams.topic_reader import partition_of
+from streams.topic_reader import Message, partition_of
 from streams.topics import ROUTE_UPDATES
 
 MOST_TRIPS = 200_000

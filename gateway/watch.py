@@ -17,13 +17,14 @@ from aiohttp import web
 
 from gateway import metrics
 from gateway.context import GATEWAY, gateway_of
-from gateway.follower import Follower, Message
+from gateway.follower import Follower
 from gateway.identity import must_operate
 from gateway.openapi import Answer, Problem, Route
 from gateway.outbox import Outbox
 from gateway.trips import Event, Trips
 from gateway.updates import EVENT_STREAM, keep_open, open_events, state_of
 from streams.settings import Settings
+from streams.topic_reader import Message
 from streams.topics import GPS_FIXES
 
 TELL_EVERY_S = 0.5

@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable
 import orjson
 import pytest
 
-from gateway.follower import Message
 from gateway.trips import ENDED_KEPT_S, UPDATES_KEPT, Event, Trips
 from streams.settings import Settings
-from streams.topic_reader import partition_of
+from streams.topic_reader import Message, partition_of
 
 PARTITIONS = 4
 NOW = 1_800_000_000.0
