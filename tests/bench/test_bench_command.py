@@ -20,7 +20,7 @@ def test_stream_measures_the_worker_on_a_preloaded_topic() -> None:
     for line in lines:
         assert line["bench"] == "stream"
         assert line["value"] > 0
-        assert 900_000 <= line["fixes"] <= 1_800_000
+        assert 900_000 <= line["fixes"] <= 1_803_000  # everybody sends in every second that begins
         assert line["cpu_model"]
     left = [
         child
