@@ -7,7 +7,7 @@ from typing import Any
 import faust
 
 from streams.app import app, conditions, topic
-from streams.topics import TRAFFIC_REPORTS, WEATHER_REPORTS
+from streams.kafka.topics import TRAFFIC_REPORTS, WEATHER_REPORTS
 
 
 @app.agent(topic[TRAFFIC_REPORTS], name="traffic")

@@ -7,7 +7,7 @@ from typing import Any
 import faust
 
 from streams.app import app, crowd, topic
-from streams.topics import CELL_OBSERVATIONS
+from streams.kafka.topics import CELL_OBSERVATIONS
 
 
 @app.agent(topic[CELL_OBSERVATIONS], name="crowd")

@@ -10,7 +10,7 @@ from typing import Any
 import faust
 
 from streams.app import app, topic, walkers
-from streams.topics import RATINGS, ROUTE_REQUESTS
+from streams.kafka.topics import RATINGS, ROUTE_REQUESTS
 
 
 @app.agent(topic[ROUTE_REQUESTS], name="route-requests")

@@ -7,7 +7,7 @@ from typing import Any
 import faust
 
 from streams.app import app, topic, walkers
-from streams.topics import GPS_FIXES
+from streams.kafka.topics import GPS_FIXES
 
 
 @app.agent(topic[GPS_FIXES], name="trips")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pmtiles.reader import MmapSource, all_tiles
 
-from bench.session import Reporter
-from bench.timing import Samples, pin_to_one_core
+from bench.rig.session import Reporter
+from bench.rig.timing import Samples, pin_to_one_core
 from gateway.map.archives import Archives, open_archives
 from gateway.map.places import PlaceIndexes, Point, open_places
 from geo.osm.basemap.archive import TILES, make_basemap

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from bench.session import Session
+from bench.rig.session import Session
 from bench.stream import Run, StreamJob, measure_afresh, median_rates, preload_stream
 from geo.errors import BadInput
 

@@ -1,6 +1,6 @@
 """`flaneur bench calm`: are walkers left in peace, and are those who leave their route noticed soon?
 
-A closed loop with the very engine of the workers (`models.walking`), without a broker: walkers ask for
+A closed loop with the very engine of the workers (`models.trips.walking`), without a broker: walkers ask for
 routes, follow them and the updates that they get, stop, rest, lose their GPS for minutes, and some leave on
 purpose or turn round. Their phones err as real ones do, scaled to `sigma_m`; the world changes as on the
 recorded day. Where everybody truly is is known. `bench.calm_watch` judges.
@@ -16,9 +16,9 @@ import numpy as np
 
 from bench.calm_traces import report_trace
 from bench.calm_watch import Verdict, Watch
-from bench.draws import edges_of_largest_component
-from bench.match_fixes import Setting, scale_error
-from bench.session import Reporter
+from bench.matching.fixes import Setting, scale_error
+from bench.rig.draws import edges_of_largest_component
+from bench.rig.session import Reporter
 from geo.errors import BadInput, NoRoute
 from geo.geodesy import haversine_m
 from geo.graph import F64, Graph, open_graph
@@ -29,17 +29,17 @@ from geo.routing.metric import Metric, customized, make_metric
 from geo.routing.search import Path as Route
 from geo.routing.search import Place, SearchSpace, path_coordinates, shortest_path
 from models.bytes_column import BytesColumn
-from models.gps_error import GpsError
 from models.records import RouteUpdate
-from models.walker_state import WalkerState
-from models.walking import Walking
-from streams import demo_world
-from streams.demo_body import Body, Line
-from streams.demo_networks import Networks
-from streams.demo_walkers import TRIES, Wisher, point_of
-from streams.fleet import Timed
-from streams.learned import DATA, load_learned
-from streams.topics import DEVICE_TOPICS
+from models.simulation.gps_error import GpsError
+from models.trips.walker_state import WalkerState
+from models.trips.walking import Walking
+from streams.demo import world as demo_world
+from streams.demo.body import Body, Line
+from streams.demo.fleet import Timed
+from streams.demo.learned import DATA, load_learned
+from streams.demo.networks import Networks
+from streams.demo.walkers import TRIES, Wisher, point_of
+from streams.kafka.topics import DEVICE_TOPICS
 
 START_TS = 1_760_000_040.0
 STEP_S = 5.0

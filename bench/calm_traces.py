@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.session import Reporter
+from bench.rig.session import Reporter
 from geo.geodesy import haversine_m
 from geo.graph import F64, I32, Graph
 from geo.matching import MATCH_STATE, MatchFixes, empty_matches, match_arrays, match_fixes
-from models import trip as trips
-from models.trip import MatchedFixes, Policy, Routes, advance_fixes, route_geometry
+from models.trips import trip as trips
+from models.trips.trip import MatchedFixes, Policy, Routes, advance_fixes, route_geometry
 from streams.traces import Trace, read_traces
 
 LEAST_M = 200.0  # a shorter part is not judged

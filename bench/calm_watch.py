@@ -18,10 +18,10 @@ import numpy as np
 from geo.geodesy import METRES_PER_DEG, haversine_m
 from geo.graph import F64, I32, Graph
 from geo.polyline import decode6
-from models.client_route import first_metres
 from models.records import RouteUpdate
-from models.walker_state import WalkerState
-from streams.demo_body import Body
+from models.routes.client_route import first_metres
+from models.trips.walker_state import WalkerState
+from streams.demo.body import Body
 
 LEFT_M = 15.0
 FORK_M = 3.0  # farther from the line is truly elsewhere

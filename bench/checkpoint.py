@@ -1,8 +1,8 @@
 """`flaneur bench checkpoint`: what checkpoints of many active walkers cost a worker's event loop.
 
-The worker's own checkpoints (`streams.shards`) run here in the loop of this process, into a changelog on the
-scratch broker: so the CPU time of everything that the loop did for them can be told, its producer's part
-included, and of the longest piece of it in which nothing else could run.
+The worker's own checkpoints (`streams.worker.shards`) run here in the loop of this process, into a
+changelog on the scratch broker: so the CPU time of everything that the loop did for them can be told, its
+producer's part included, and of the longest piece of it in which nothing else could run.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from aiokafka import AIOKafkaProducer
 from faust.types import TP
 from prometheus_client import REGISTRY
 
-from bench.fixes import Tick, Walk, encode_tick, walk_ticks
-from bench.session import Session
-from bench.tracks import walk_streets
-from bench.worker import worker_settings
+from bench.rig.fixes import Tick, Walk, encode_tick, walk_ticks
+from bench.rig.session import Session
+from bench.rig.tracks import walk_streets
+from bench.rig.worker import worker_settings
 from geo.errors import BadInput
 from geo.graph import Graph
 from geo.network import Network, OnlyNetwork
 from geo.routing.costs import static_costs
 from models.bytes_column import BytesColumn
-from streams.blocks import BlockConsumer
-from streams.checkpoints import CheckpointTable
+from streams.kafka.topics import DEVICE_TOPICS, WALKERS_TABLE, ensure_topics
 from streams.settings import Settings
-from streams.shards import Shards
-from streams.topics import DEVICE_TOPICS, WALKERS_TABLE, ensure_topics
-from streams.walker_shard import WalkerShard
+from streams.transport.blocks import BlockConsumer
+from streams.worker.checkpoints import CheckpointTable
+from streams.worker.shards import Shards
+from streams.worker.walker_shard import WalkerShard
 
 STEP_S = 20.0  # of event time between two fixes of a walker: their windows fill sooner
 TRACKS = 500  # that differ

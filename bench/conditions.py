@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.draws import edges_of_largest_component, random_pairs, random_stretches, random_tastes
-from bench.graph_run import describe_run, graph_job
-from bench.memory import array_bytes
 from bench.peers.routing import RoutingPeer, run_routing_peer
-from bench.session import GraphSession
-from bench.timing import Samples, repeated
+from bench.rig.draws import edges_of_largest_component, random_pairs, random_stretches, random_tastes
+from bench.rig.graph_run import describe_run, graph_job
+from bench.rig.memory import array_bytes
+from bench.rig.session import GraphSession
+from bench.rig.timing import Samples, repeated
 from geo.errors import BadInput, Unavailable
 from geo.graph import F32, I32, Graph
 from geo.routing.cost_kernels import Routes

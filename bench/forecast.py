@@ -1,8 +1,8 @@
 """How good forecasts are on series that really happened, beside two plain ones that anybody can make.
 
-*Persistence* says that it stays as it is; *profile* says what is usual at that time, as `models.forecast`
-has learned it by then. All three forecast the same values from the same past, from the first one on, and none
-sees what it forecasts.
+*Persistence* says that it stays as it is; *profile* says what is usual at that time, as
+`models.world.forecast` has learned it by then. All three forecast the same values from the same past, from
+the first one on, and none sees what it forecasts.
 """
 
 from __future__ import annotations
@@ -17,11 +17,19 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.session import Reporter
+from bench.rig.session import Reporter
 from geo.errors import BadInput
 from geo.graph import Graph, open_graph
-from models.forecast import COVERAGE, FORECAST_STATE, HORIZONS, SLOT_S, fold_values, read_forecasts, slot_of
 from models.records import TrafficReport
+from models.world.forecast import (
+    COVERAGE,
+    FORECAST_STATE,
+    HORIZONS,
+    SLOT_S,
+    fold_values,
+    read_forecasts,
+    slot_of,
+)
 from streams.feeds.common import Context
 from streams.feeds.probes import parse
 

@@ -18,9 +18,10 @@ import numpy as np
 import orjson
 from aiohttp import WSMsgType
 
-from bench.fixes import Tick, Walk, walk_ticks
 from bench.gateway_plan import plan_p99_ms
-from bench.gateway_process import (
+from bench.latency import BACK_M, FEWEST_UPDATES, STEP_S, WALKED_M, latencies_s, ways_back
+from bench.rig.fixes import Tick, Walk, walk_ticks
+from bench.rig.gateway_process import (
     GatewayProcess,
     Phone,
     connect,
@@ -29,14 +30,13 @@ from bench.gateway_process import (
     register,
     session,
 )
-from bench.latency import BACK_M, FEWEST_UPDATES, STEP_S, WALKED_M, latencies_s, ways_back
-from bench.pacing import Moment, moment
-from bench.recorded import walks
-from bench.session import Session
-from bench.walkers import Heard, Listener, ask_for_routes, routes_of
-from bench.worker import Worker, worker_settings
+from bench.rig.pacing import Moment, moment
+from bench.rig.recorded import walks
+from bench.rig.session import Session
+from bench.rig.walkers import Heard, Listener, ask_for_routes, routes_of
+from bench.rig.worker import Worker, worker_settings
 from geo.errors import BadInput, Unavailable
-from streams.topics import ensure_topics
+from streams.kafka.topics import ensure_topics
 
 SENDERS = 20  # connections that publish
 UNANSWERED = 16  # messages of each that may be under way

@@ -20,23 +20,23 @@ from functools import partial
 
 import msgspec
 
-from bench.draws import random_tastes
-from bench.gateway_process import GatewayProcess, gateway_settings, register
-from bench.gateway_process import session as client_session
-from bench.scratch import fixes_producer, flush
-from bench.session import Session
-from bench.timing import Samples, percentile
-from bench.walkers import Listener, draw_pairs
-from bench.worker import Worker, worker_settings
+from bench.rig.draws import random_tastes
+from bench.rig.gateway_process import GatewayProcess, gateway_settings, register
+from bench.rig.gateway_process import session as client_session
+from bench.rig.scratch import fixes_producer, flush
+from bench.rig.session import Session
+from bench.rig.timing import Samples, percentile
+from bench.rig.walkers import Listener, draw_pairs
+from bench.rig.worker import Worker, worker_settings
 from gateway.planning.planner import Planner
 from gateway.planning.pool import PlannerPool
 from gateway.planning.requests import Propose, RoutesBody
 from geo.errors import BadInput, NoCandidate, NoRoute, Unavailable
 from geo.graph import Graph
 from models.records import RouteRequest, encode
-from streams.network_service import NetworkService
+from streams.kafka.topics import ROUTE_REQUESTS, ensure_topics
 from streams.settings import Settings
-from streams.topics import ROUTE_REQUESTS, ensure_topics
+from streams.worker.network_service import NetworkService
 
 APART_M = 1_500.0
 LOOPS_M = (2_000.0, 3_000.0, 5_000.0)

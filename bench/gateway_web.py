@@ -15,12 +15,12 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench.gateway_process import GatewayProcess, gateway_settings
-from bench.session import Session
-from bench.worker import worker_settings
+from bench.rig.gateway_process import GatewayProcess, gateway_settings
+from bench.rig.session import Session
+from bench.rig.worker import worker_settings
 from geo.errors import BadInput, Unavailable
 from geo.graph import open_graph
-from streams.topics import ensure_topics
+from streams.kafka.topics import ensure_topics
 
 TARGETS = {"first_route_ms": 2_000.0, "page_kb": 500.0}
 PHONE = {"width": 360, "height": 740}

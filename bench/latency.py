@@ -14,18 +14,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.fixes import Walk
 from bench.latency_plot import Load
-from bench.pacing import Moment, Pacer, moment
-from bench.recorded import walks
-from bench.session import Session
-from bench.tracks import Tracks, join_tracks
-from bench.walkers import Heard, Listener, Wish, ask_for_routes, routes_of
-from bench.worker import Worker, worker_settings
+from bench.rig.fixes import Walk
+from bench.rig.pacing import Moment, Pacer, moment
+from bench.rig.recorded import walks
+from bench.rig.session import Session
+from bench.rig.tracks import Tracks, join_tracks
+from bench.rig.walkers import Heard, Listener, Wish, ask_for_routes, routes_of
+from bench.rig.worker import Worker, worker_settings
 from geo.errors import BadInput, Unavailable
 from geo.graph import F64
 from geo.polyline import decode6
-from streams.topics import ensure_topics
+from streams.kafka.topics import ensure_topics
 
 STEP_S = 6.0  # event time between two fixes of a walker, which are sent one second apart
 BACK_M = 400.0  # how far behind them the place lies that they asked the way to

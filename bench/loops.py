@@ -12,14 +12,14 @@ from statistics import median
 
 import numpy as np
 
-from bench.draws import random_pairs
-from bench.graph_run import describe_run
 from bench.peers.round_trips import GRAPHHOPPER, RoundTrips, measure_round_trips
 from bench.peers.routing import RoutingPeer
+from bench.rig.draws import random_pairs
+from bench.rig.graph_run import describe_run
+from bench.rig.session import GraphSession
+from bench.rig.timing import Samples, percentile
 from bench.score import ScoreJob
 from bench.score import random_pairs as pairs_apart
-from bench.session import GraphSession
-from bench.timing import Samples, percentile
 from geo.errors import BadInput, NoRoute, Unavailable
 from geo.graph import Graph
 from geo.loops.loops import loops
@@ -28,7 +28,7 @@ from geo.routing.costs import Costs, static_costs
 from geo.routing.metric import Metric, customized, make_metric
 from geo.routing.paths import shared_m, walked_twice_m
 from geo.routing.search import Path, Place, SearchSpace, impedances_from, path_coordinates
-from models.proposals import MISSED_SHARE
+from models.routes.proposals import MISSED_SHARE
 
 PEERS = (GRAPHHOPPER.name,)
 LENGTHS_M = (2_000.0, 4_000.0, 6_000.0, 10_000.0)

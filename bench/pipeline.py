@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 
-from bench.fixes import WALKING_MPS, Walk
-from bench.recorded import recorded_tracks
-from bench.scratch import preload
-from bench.session import Session
+from bench.rig.fixes import WALKING_MPS, Walk
+from bench.rig.recorded import recorded_tracks
+from bench.rig.scratch import preload
+from bench.rig.session import Session
+from bench.rig.walkers import Listener, ask_for_routes, draw_pairs, follow_routes, routes_of, ways_along
+from bench.rig.worker import Worker, worker_settings
 from bench.stream import StreamJob, measure_worker, rates
-from bench.walkers import Listener, ask_for_routes, draw_pairs, follow_routes, routes_of, ways_along
-from bench.worker import Worker, worker_settings
-from streams.topics import GPS_FIXES, ensure_topics
+from streams.kafka.topics import GPS_FIXES, ensure_topics
 
 START_S = 1_750_000_020.0
 STRAY_SHARE = 0.02

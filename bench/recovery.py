@@ -12,18 +12,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.checkpointed import fixes_by_device, wait_until_contained
-from bench.fixes import Walk
 from bench.latency import BACK_M, STEP_S, WALKED_M, ways_back
-from bench.pacing import Pacer
-from bench.recorded import walks
-from bench.scratch import preload
-from bench.session import Session
-from bench.tracks import wander
-from bench.walkers import Heard, Listener, ask_for_routes, routes_of
-from bench.worker import Worker, worker_settings
+from bench.rig.checkpointed import fixes_by_device, wait_until_contained
+from bench.rig.fixes import Walk
+from bench.rig.pacing import Pacer
+from bench.rig.recorded import walks
+from bench.rig.scratch import preload
+from bench.rig.session import Session
+from bench.rig.tracks import wander
+from bench.rig.walkers import Heard, Listener, ask_for_routes, routes_of
+from bench.rig.worker import Worker, worker_settings
 from geo.errors import BadInput
-from streams.topics import GPS_FIXES, ensure_topics
+from streams.kafka.topics import GPS_FIXES, ensure_topics
 
 BEFORE_S = 8.0  # of load before the kill: several checkpoints, and trips in full swing
 AFTER_S = 8.0

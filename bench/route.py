@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.dijkstra import least_impedances
-from bench.draws import Pairs, random_closures, random_pairs, random_tastes
-from bench.exactness import count_mismatches
-from bench.graph_run import describe_run, graph_job
 from bench.peers.routing import RoutingPeer, run_routing_peer
-from bench.session import GraphSession
-from bench.timing import repeated
+from bench.rig.dijkstra import least_impedances
+from bench.rig.draws import Pairs, random_closures, random_pairs, random_tastes
+from bench.rig.exactness import count_mismatches
+from bench.rig.graph_run import describe_run, graph_job
+from bench.rig.session import GraphSession
+from bench.rig.timing import repeated
 from geo.errors import NoRoute, Unavailable
 from geo.graph import F32, F64, Graph
 from geo.routing.cost_kernels import Routes

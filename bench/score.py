@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bench.graph_run import describe_run
-from bench.session import GraphSession
-from bench.timing import repeated
+from bench.rig.graph_run import describe_run
+from bench.rig.session import GraphSession
+from bench.rig.timing import repeated
 from geo.errors import BadInput
 from geo.geodesy import haversine_m
 from geo.graph import F32, F64, I64, Graph

@@ -15,16 +15,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import psutil
 
-from bench.fixes import Tick, Walk, encode_tick, walk_ticks
 from bench.latency import BACK_M, STEP_S, WALKED_M, latencies_s, ways_back
-from bench.pacing import Moment, moment
-from bench.scratch import fixes_producer, flush
-from bench.session import Session
-from bench.tracks import walk_streets
-from bench.walkers import Listener, ask_for_routes
-from bench.worker import Worker, worker_settings
+from bench.rig.fixes import Tick, Walk, encode_tick, walk_ticks
+from bench.rig.pacing import Moment, moment
+from bench.rig.scratch import fixes_producer, flush
+from bench.rig.session import Session
+from bench.rig.tracks import walk_streets
+from bench.rig.walkers import Listener, ask_for_routes
+from bench.rig.worker import Worker, worker_settings
 from geo.errors import BadInput, Unavailable
-from streams.topics import GPS_FIXES, ensure_topics
+from streams.kafka.topics import GPS_FIXES, ensure_topics
 
 STAY_S = 60  # how long a walker walks
 COHORT_S = 10  # so often some come and some go

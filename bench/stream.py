@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from bench.fixes import WALKING_MPS, Walk
 from bench.peers import Peer
 from bench.peers.run import Outcome, run_peer
-from bench.recorded import recorded_tracks
-from bench.scratch import preload
-from bench.session import Session
-from bench.tracks import wander
-from bench.worker import Sample, Worker, worker_settings
+from bench.rig.fixes import WALKING_MPS, Walk
+from bench.rig.recorded import recorded_tracks
+from bench.rig.scratch import preload
+from bench.rig.session import Session
+from bench.rig.tracks import wander
+from bench.rig.worker import Sample, Worker, worker_settings
 from geo.errors import BadInput, Unavailable
-from streams.local_processes import any_port
+from streams.kafka.topics import GPS_FIXES, ensure_topics
+from streams.local.processes import any_port
 from streams.settings import Settings
-from streams.topics import GPS_FIXES, ensure_topics
 
 START_S = 1_750_000_020.0  # event time of the first fix, the start of a 60 s window
 TAKE_WITHIN_S = 900.0

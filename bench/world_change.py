@@ -17,17 +17,17 @@ from itertools import pairwise
 import numpy as np
 from confluent_kafka import Producer
 
-from bench.fixes import WALKING_MPS, Walk
-from bench.pacing import Pacer
-from bench.scratch import fixes_producer, flush
-from bench.session import Session
-from bench.walkers import Heard, Listener, ask_for_routes, draw_pairs, follow_routes, routes_of
-from bench.worker import Worker, worker_settings
+from bench.rig.fixes import WALKING_MPS, Walk
+from bench.rig.pacing import Pacer
+from bench.rig.scratch import fixes_producer, flush
+from bench.rig.session import Session
+from bench.rig.walkers import Heard, Listener, ask_for_routes, draw_pairs, follow_routes, routes_of
+from bench.rig.worker import Worker, worker_settings
 from geo.errors import BadInput, Unavailable
 from geo.graph import Graph
 from geo.polyline import decode6
 from models.records import TrafficReport, WeatherReport, encode
-from streams.topics import TRAFFIC_REPORTS, WEATHER_REPORTS, ensure_topics
+from streams.kafka.topics import TRAFFIC_REPORTS, WEATHER_REPORTS, ensure_topics
 
 QUIET_S = 3.0  # nothing more comes of a report after such a silence
 ANSWER_WITHIN_S = 600.0

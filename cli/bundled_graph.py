@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from geo.errors import Unavailable
-from streams.local_processes import RunFolder
-from streams.local_services import PROJECT, run_folder
+from streams.local.processes import RunFolder
+from streams.local.services import PROJECT, run_folder
 
 CITIES = ("copenhagen", "altona", "porto-centre")
 _EXTRACTS = ("*.osm.pbf", "*.osm.gz", "*.osm.bz2", "*.osm")

@@ -9,7 +9,7 @@ import click
 import orjson
 
 from geo.errors import BadInput
-from streams.dead_letters import Letter, read_letters, replay_letters
+from streams.kafka.dead_letters import Letter, read_letters, replay_letters
 from streams.settings import Settings
 
 SHOWN = 60

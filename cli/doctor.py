@@ -13,15 +13,15 @@ from importlib.metadata import PackageNotFoundError, requires, version
 import click
 import orjson
 
-from streams.local_processes import RunFolder, is_free
-from streams.local_services import (
+from streams.local.processes import RunFolder, is_free
+from streams.local.services import (
     BROKER_PORT,
     REDIS_PORT,
     broker_answers,
     redis_answers,
     run_folder,
 )
-from streams.local_tools import JAVA_AT_LEAST, find_java, find_maven, find_redis, version_of
+from streams.local.tools import JAVA_AT_LEAST, find_java, find_maven, find_redis, version_of
 from streams.settings import Settings
 
 PYTHON_AT_LEAST = (3, 11)

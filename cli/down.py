@@ -8,8 +8,8 @@ import click
 
 from cli.services import WATCHER, stop_all
 from geo.errors import Unavailable
-from streams.local_processes import is_running, stop
-from streams.local_services import run_folder
+from streams.local.processes import is_running, stop
+from streams.local.services import run_folder
 
 # the run that is asked stops its own processes first: workers checkpoint, the broker closes its files
 UP_WITHIN_S = 90.0

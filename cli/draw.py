@@ -11,11 +11,11 @@ import orjson
 from geo.errors import BadInput
 from geo.graph import edge_id, open_graph
 from geo.polyline import encode6
-from models.client_route import ClientRoute, reconstruct
-from models.condition_places import edge_of_key
-from models.drawing import draw_walk
+from models.pictures.drawing import draw_walk
+from models.routes.client_route import ClientRoute, reconstruct
+from models.world.condition_places import edge_of_key
+from streams.kafka.walk_history import WalkHistory, read_history
 from streams.settings import Settings
-from streams.walk_history import WalkHistory, read_history
 
 
 @click.command("draw")

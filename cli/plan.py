@@ -20,14 +20,14 @@ from geo.network import Network
 from geo.opening_hours import closed_edges
 from geo.routing.paths import stretches
 from geo.routing.search import SearchSpace
-from models.closures import Closures, read_closures
-from models.condition_table import darkness
-from models.exports import Described, describe, flaneur_object, geojson, gpx
-from models.guidance import texts_in
-from models.map_page import map_page
-from models.osrm import Waypoint, route_response
-from models.planning import Wish, snap
-from models.proposals import network_at, propose, yardstick
+from models.pictures.map_page import map_page
+from models.routes.exports import Described, describe, flaneur_object, geojson, gpx
+from models.routes.guidance import texts_in
+from models.routes.osrm import Waypoint, route_response
+from models.routes.planning import Wish, snap
+from models.routes.proposals import network_at, propose, yardstick
+from models.world.closures import Closures, read_closures
+from models.world.condition_table import darkness
 from streams.settings import Settings
 
 

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from models.exports import ATTRIBUTION, TWICE_FROM_M, Described, amounts
-from models.planning import Wish
-from models.reasons import most_felt, noun
+from models.routes.exports import ATTRIBUTION, TWICE_FROM_M, Described, amounts
+from models.routes.planning import Wish
+from models.routes.reasons import most_felt, noun
 
 _EXPOSURES = 4
 

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from geo.errors import BadInput, Unavailable
-from streams.fleet import Fleet, begin_ts, parse_ask
-from streams.replay import PlaySummary, parse_speed, play
+from streams.demo.fleet import Fleet, begin_ts, parse_ask
+from streams.demo.replay import PlaySummary, parse_speed, play
 from streams.settings import Settings
 from streams.traces import Trace, read_traces
 

@@ -15,7 +15,8 @@ import psutil
 
 from cli.bundled_graph import ensure_graph
 from geo.errors import Unavailable
-from streams.local_processes import (
+from streams.kafka.topics import WALKERS_TABLE, ensure_topics
+from streams.local.processes import (
     LocalProcess,
     RunFolder,
     RunState,
@@ -25,7 +26,7 @@ from streams.local_processes import (
     spawn,
     stop,
 )
-from streams.local_services import (
+from streams.local.services import (
     broker_answers,
     redis_answers,
     run_folder,
@@ -34,9 +35,8 @@ from streams.local_services import (
     wait_for_broker,
     wait_for_redis,
 )
-from streams.scrape import scrape
 from streams.settings import Settings
-from streams.topics import WALKERS_TABLE, ensure_topics
+from streams.telemetry.scrape import scrape
 
 METRICS_PORT = 9464
 GATEWAY_PORT = 8080

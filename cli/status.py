@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streams.settings import Settings
-from streams.status import Status, read_status
+from streams.telemetry.status import Status, read_status
 
 
 @click.command("status")

@@ -7,8 +7,8 @@ import sys
 import click
 import orjson
 
+from streams.kafka.topics import check_topics, declared_topics, ensure_topics
 from streams.settings import Settings
-from streams.topics import check_topics, declared_topics, ensure_topics
 
 
 @click.command("topics")

@@ -19,14 +19,14 @@ from cli.up_view import View, report
 from cli.up_watch import Snapshot, Watch, snapshot
 from geo.errors import Unavailable
 from geo.graph import open_graph
-from streams.demo import DemoDay, demo_day
-from streams.demo_world import DAY_S
-from streams.fleet import begin_ts
-from streams.local_services import run_folder
-from streams.replay import PlaySummary, parse_speed, play
-from streams.scrape import scrape_all
+from streams.demo.day import DemoDay, demo_day
+from streams.demo.fleet import begin_ts
+from streams.demo.replay import PlaySummary, parse_speed, play
+from streams.demo.world import DAY_S
+from streams.kafka.topics import GPS_FIXES
+from streams.local.services import run_folder
 from streams.settings import Settings
-from streams.topics import GPS_FIXES
+from streams.telemetry.scrape import scrape_all
 
 LOOK_EVERY_S = 0.5
 # everything is answered when nothing waits and nothing has changed for so long

@@ -14,10 +14,10 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # do
 
 from geo.errors import BadRecord, Unavailable
 from models.records import RouteUpdate, decode
-from streams.fleet import Timed
-from streams.scrape import Samples
+from streams.demo.fleet import Timed
+from streams.kafka.topics import GPS_FIXES, ROUTE_REQUESTS, ROUTE_UPDATES, admin_client
 from streams.settings import Settings
-from streams.topics import GPS_FIXES, ROUTE_REQUESTS, ROUTE_UPDATES, admin_client
+from streams.telemetry.scrape import Samples
 
 # an update can only be timed while its fix is remembered; at 1,000 fixes/s that is eight minutes
 REMEMBERED = 500_000

@@ -95,7 +95,7 @@ missing_tools() {
         # a broker and a Redis of your own need none of them
         [ "$tool" = redis ] && [ -n "${REDIS_URL:-}" ] && continue
         [ "$tool" != redis ] && [ -n "${BOOTSTRAP:-}" ] && continue
-        "$PYTHON" -m streams.local_tools "$tool" >/dev/null || printf '%s ' "$tool"
+        "$PYTHON" -m streams.local.tools "$tool" >/dev/null || printf '%s ' "$tool"
     done
 }
 
@@ -143,9 +143,9 @@ install_tools() {
 resolve_broker() {
     [ -n "${BOOTSTRAP:-}" ] && return
     say "resolving Apache Kafka with Maven"
-    mvn=$("$PYTHON" -m streams.local_tools maven)
+    mvn=$("$PYTHON" -m streams.local.tools maven)
     JAVA_HOME=$("$PYTHON" -c 'import sys, pathlib; print(pathlib.Path(sys.argv[1]).resolve().parents[1])' \
-        "$("$PYTHON" -m streams.local_tools java)")
+        "$("$PYTHON" -m streams.local.tools java)")
     export JAVA_HOME
     rm -rf "$RUN_DIR/broker/libs" "$RUN_DIR/broker/libs.part"
     mkdir -p "$RUN_DIR/broker"

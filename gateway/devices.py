@@ -18,9 +18,9 @@ import msgspec
 
 from gateway.follower import Follower
 from gateway.producer import Producer
+from streams.kafka.topic_reader import Message
+from streams.kafka.topics import DEVICES
 from streams.settings import Settings
-from streams.topic_reader import Message
-from streams.topics import DEVICES
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from geo.errors import Unavailable
+from streams.kafka.topic_reader import ANSWER_WITHIN_S, Message
 from streams.settings import Settings
-from streams.topic_reader import ANSWER_WITHIN_S, Message
 
 log = logging.getLogger(__name__)
 

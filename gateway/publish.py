@@ -10,7 +10,7 @@ import msgspec
 from gateway import metrics
 from gateway.context import Gateway
 from gateway.fixes import Fix
-from streams.topics import GPS_FIXES
+from streams.kafka.topics import GPS_FIXES
 
 FIXES_A_MESSAGE = 1_000  # some 200 bytes each: far below what a message may hold
 

@@ -15,9 +15,9 @@ from geo.geodesy import haversine_m
 from geo.polyline import decode6, encode6
 from geo.routing.retracing import retrace
 from geo.routing.search import Path, Place
-from models.client_route import reconstruct
-from models.osrm import Waypoint, route_response
 from models.records import RouteUpdate, decode
+from models.routes.client_route import reconstruct
+from models.routes.osrm import Waypoint, route_response
 
 Json = dict[str, Any]
 

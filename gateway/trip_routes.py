@@ -24,7 +24,7 @@ from gateway.updates import NO_SUCH_TRIP
 from geo.errors import BadRecord
 from geo.routing.costs import FACTOR_NAMES
 from models.records import Rating, RouteRequest, encode
-from streams.topics import RATINGS, ROUTE_REQUESTS
+from streams.kafka.topics import RATINGS, ROUTE_REQUESTS
 
 BEGINS_WITHIN_S = 5.0
 LONGEST_ID = 8_192

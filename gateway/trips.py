@@ -17,9 +17,9 @@ import msgspec
 
 from gateway import metrics
 from gateway.follower import Follower
+from streams.kafka.topic_reader import Message, partition_of
+from streams.kafka.topics import ROUTE_UPDATES
 from streams.settings import Settings
-from streams.topic_reader import Message, partition_of
-from streams.topics import ROUTE_UPDATES
 
 MOST_TRIPS = 200_000
 UPDATES_KEPT = 64  # of a trip

@@ -23,9 +23,9 @@ from gateway.openapi import Answer, Problem, Route
 from gateway.outbox import Outbox
 from gateway.trips import Event, Trips
 from gateway.updates import EVENT_STREAM, keep_open, open_events, state_of
+from streams.kafka.topic_reader import Message
+from streams.kafka.topics import GPS_FIXES
 from streams.settings import Settings
-from streams.topic_reader import Message
-from streams.topics import GPS_FIXES
 
 TELL_EVERY_S = 0.5
 SINCE_S = 10.0  # who moved so long ago is shown at once

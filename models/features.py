@@ -127,7 +127,7 @@ CROWD_SOURCES: tuple[Source, ...] = (
 
 
 def _crowd(entity: Entity) -> tuple[Feature, ...]:
-    """What passages tell of a cell or a stretch; models.crowd makes the fields of EdgeCondition of it."""
+    """What passages tell of a cell or a stretch; fields of EdgeCondition: models.world.crowd."""
 
     def feature(
         name: str, source: str, aggregate: str, window_s: int, unit: str, default: float, meaning: str

@@ -240,7 +240,8 @@ class EdgeCondition:
 class CellObservation:
     """What some walkers did in one H3 cell (topic cell-observations), a passage a walker, edge and minute.
 
-    From `walkers` on there is an entry a passage. Nothing says who a walker is, see models.observations.
+    From `walkers` on there is an entry a passage. Nothing says who a walker is, see
+    models.world.observations.
     """
 
     cell: Annotated[str, Cell()]

@@ -17,17 +17,7 @@ import faust
 from faust.types import TP
 
 from geo.network import Network
-from streams import metrics
-from streams.blocks import BlockScheduler, BlockSchema, use_blocks
-from streams.checkpoints import CheckpointTable
-from streams.condition_shard import ConditionShard
-from streams.crowd_shard import CrowdShard
-from streams.leaving import leave
-from streams.network_service import NetworkService
-from streams.online_store import OnlineStore, walker_key
-from streams.settings import Settings
-from streams.shards import Shards
-from streams.topics import (
+from streams.kafka.topics import (
     CELL_TOPICS,
     CONDITIONS_TABLE,
     CROWD_TABLE,
@@ -37,8 +27,18 @@ from streams.topics import (
     ROUTE_REQUESTS,
     WALKERS_TABLE,
 )
-from streams.walker_shard import WalkerShard
-from streams.watchdog import Watchdog
+from streams.settings import Settings
+from streams.telemetry import metrics
+from streams.transport.blocks import BlockScheduler, BlockSchema, use_blocks
+from streams.worker.checkpoints import CheckpointTable
+from streams.worker.condition_shard import ConditionShard
+from streams.worker.crowd_shard import CrowdShard
+from streams.worker.leaving import leave
+from streams.worker.network_service import NetworkService
+from streams.worker.online_store import OnlineStore, walker_key
+from streams.worker.shards import Shards
+from streams.worker.walker_shard import WalkerShard
+from streams.worker.watchdog import Watchdog
 
 CONDITIONS_TICK_S = 2.0
 FORGET_TICK_S = 10.0
@@ -48,7 +48,7 @@ settings = Settings.from_env()
 app = faust.App(
     settings.group,
     broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
-    store="memory://",  # no table is Faust's: see streams.checkpoints
+    store="memory://",  # no table is Faust's: see streams.worker.checkpoints
     datadir=os.path.join(tempfile.gettempdir(), f"flaneur-{settings.instance_id}"),  # stays empty
     autodiscover=["agents"],
     processing_guarantee="at_least_once",

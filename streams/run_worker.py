@@ -7,10 +7,10 @@ import logging
 import faust
 
 from geo.cities import open_cities
-from streams import metrics
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
-from streams.warmup import warm_up
+from streams.telemetry import metrics
+from streams.worker.warmup import warm_up
 
 log = logging.getLogger(__name__)
 

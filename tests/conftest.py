@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from streams.local_processes import LocalProcess, RunFolder, any_port, stop
-from streams.local_services import (
+from streams.local.processes import LocalProcess, RunFolder, any_port, stop
+from streams.local.services import (
     run_folder,
     start_broker,
     start_redis,

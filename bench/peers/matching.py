@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from bench.match_fixes import KnownFixes
-from bench.match_online import Answers
+from bench.matching.fixes import KnownFixes
+from bench.matching.online import Answers
 from bench.peers import HERE
 from bench.peers.tools import python_with
 from geo.errors import BadInput, Unavailable

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from bench.peers.routing import ROUTING_PEERS, RoutingPeer, run_routing_peer
-from bench.timing import percentile
+from bench.rig.timing import percentile
 
 GRAPHHOPPER: RoutingPeer = next(peer for peer in ROUTING_PEERS if peer.name == "graphhopper")
 TRIES = 5  # one after the other with other seeds; the first three are "three loops"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geo.errors import Unavailable
-from streams.local_services import run_folder
-from streams.local_tools import JAVA_AT_LEAST, find_java, find_maven
+from streams.local.services import run_folder
+from streams.local.tools import JAVA_AT_LEAST, find_java, find_maven
 
 #: Where the peers live that pin other versions of our libraries, if installed (docs/benchmarks.md).
 PEERS_PYTHON = run_folder().path / "peers" / "bin" / "python"

@@ -158,7 +158,7 @@ def growth(sources: tuple[str, ...], mosaic: int, seed: int, as_json: bool) -> N
       flaneur bench growth village-graph town-graph city-graph
       flaneur bench growth data/osm/*/*.osm.pbf --json
     """
-    from bench.growth import GrowthJob, run_growth
+    from bench.growing.growth import GrowthJob, run_growth
 
     job = GrowthJob(sources, mosaic, seed)
     measure_with("growth", as_json, lambda session: run_growth(job, session))

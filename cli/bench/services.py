@@ -13,7 +13,7 @@ from cli.bench.session import measure
 from geo.errors import BadInput
 
 if TYPE_CHECKING:
-    from bench.session import Session
+    from bench.rig.session import Session
     from bench.stream import StreamJob
 
 
@@ -242,9 +242,9 @@ def scale(
       flaneur bench scale --json
       flaneur bench scale --walkers 1000000 --walkers 100000000 --assume trip_share=0.2
     """
-    from bench.capacity import Assumptions, Demand
-    from bench.capacity import assume as assuming
-    from bench.scale import ScaleJob, run_scale
+    from bench.growing.capacity import Assumptions, Demand
+    from bench.growing.capacity import assume as assuming
+    from bench.growing.scale import ScaleJob, run_scale
 
     one, assumed = assuming(assume, Demand(1), Assumptions())
     demands = tuple(replace(one, walkers=count) for count in walkers)

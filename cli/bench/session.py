@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from bench.report import Figure
-    from bench.session import GraphSession, Reporter, Session
+    from bench.rig.report import Figure
+    from bench.rig.session import GraphSession, Reporter, Session
 
 
 def measure(name: str, as_json: bool, graph_dir: str | None, run: Callable[[Session], None]) -> None:
     """Hand a benchmark its services and its graph, and print what it reports."""
-    from bench.scratch import scratch_services
-    from bench.session import Session
+    from bench.rig.scratch import scratch_services
+    from bench.rig.session import Session
 
     # asked to end, it stops what it started, as after Ctrl-C
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -43,7 +43,7 @@ def measure_with(name: str, as_json: bool, run: Callable[[Reporter], None]) -> N
 @contextmanager
 def graph_session(name: str, as_json: bool, graph_dir: str | None) -> Iterator[GraphSession]:
     """A graph and somewhere to report to."""
-    from bench.session import GraphSession
+    from bench.rig.session import GraphSession
     from geo.graph import open_graph
     from streams.settings import Settings
 
@@ -56,8 +56,8 @@ def graph_session(name: str, as_json: bool, graph_dir: str | None) -> Iterator[G
 @contextmanager
 def reporter(name: str, as_json: bool) -> Iterator[Reporter]:
     """Somewhere to report to; what was reported is printed at the end, or at once as JSON."""
-    from bench.report import describe_machine
-    from bench.session import Reporter
+    from bench.rig.report import describe_machine
+    from bench.rig.session import Reporter
 
     machine = describe_machine()
     figures: list[Figure] = []

@@ -84,9 +84,9 @@ def match(
       flaneur bench match --graph graph --extract city.osm.pbf --peers meili,osrm
       flaneur bench match --graph altona --traces data/traces/altona/altona_walk.json
     """
-    from bench.match import MatchJob, run_match
-    from bench.match_calibration import Reliability, draw_reliability
-    from bench.match_fixes import Setting
+    from bench.matching.calibration import Reliability, draw_reliability
+    from bench.matching.fixes import Setting
+    from bench.matching.match import MatchJob, run_match
     from bench.peers.matching import choose_matching_peers
     from cli.whole_file import write_whole
     from streams.settings import Settings

@@ -12,9 +12,9 @@ from geo.routing.alternatives import alternatives
 from geo.routing.metric import Metric
 from geo.routing.paths import joined, node_place
 from geo.routing.search import Path, Place, SearchSpace, shortest_path
-from models.osrm import Waypoint, route_response
-from models.planning import snap
-from models.taste_metrics import searchable_metric_of
+from models.routes.osrm import Waypoint, route_response
+from models.routes.planning import snap
+from models.routes.taste_metrics import searchable_metric_of
 
 SNAP_M = 500.0  # as far from a street may be a place that a client sends
 MEASURES = ("distance", "duration", "speed")  # what a leg can be annotated with

@@ -16,9 +16,9 @@ from geo.network import Network
 from geo.routing.costs import INDIFFERENT
 from geo.routing.reach import Reach, reach
 from geo.routing.search import Path, Place, SearchSpace, path_coordinates
-from models.live_route import SNAP_M
-from models.planning import snap
-from models.taste_metrics import searchable_metric_of
+from models.routes.planning import snap
+from models.routes.taste_metrics import searchable_metric_of
+from models.trips.live_route import SNAP_M
 
 WALKING_MPS = 1.4
 SQUARES = 50  # from the place to the rim

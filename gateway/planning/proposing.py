@@ -1,7 +1,7 @@
 """Proposals for a wish, each clearly different from those before it and from what is to be avoided.
 
 Nothing is remembered: what is to be avoided comes along with the request, as ids that hold the ways
-themselves (`models.proposal_ids`).
+themselves (`models.routes.proposal_ids`).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from geo.network import Network
 from geo.polyline import encode6
 from geo.routing.paths import shares, stretches
 from geo.routing.search import Path, SearchSpace
-from models.exports import Described, describe
-from models.live_route import SNAP_M
-from models.planning import Planned, Wish, snap
-from models.proposal_ids import proposal_id, proposed_way
-from models.proposals import propose, yardstick
-from models.reason_phrases import LANGUAGES, phrase, reasons_of
+from models.routes.exports import Described, describe
+from models.routes.planning import Planned, Wish, snap
+from models.routes.proposal_ids import proposal_id, proposed_way
+from models.routes.proposals import propose, yardstick
+from models.routes.reason_phrases import LANGUAGES, phrase, reasons_of
+from models.trips.live_route import SNAP_M
 
 MOST_OVERLAP = 0.6  # of a proposal's length on any one way that is to be avoided
 LAST_RESORT = 0.85  # where there is nothing that overlaps less

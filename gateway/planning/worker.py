@@ -20,8 +20,8 @@ import msgspec
 from gateway.planning.planner import Planner
 from gateway.planning.requests import Directions, Isochrone, Point, Propose, Request, RoutesBody
 from geo.errors import BadInput, FlaneurError, NoCandidate, NoRoute
-from streams.network_service import NetworkService
 from streams.settings import Settings
+from streams.worker.network_service import NetworkService
 
 log = logging.getLogger(__name__)
 

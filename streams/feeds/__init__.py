@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from streams.feeds import datex2, fintraffic, gtfs_rt, met_norway, open_meteo, probes, wzdx
 from streams.feeds.common import NO_CONTEXT, Context, Parsed, Problem, Report
-from streams.topics import TRAFFIC_REPORTS, WEATHER_REPORTS
+from streams.kafka.topics import TRAFFIC_REPORTS, WEATHER_REPORTS
 
 __all__ = ["FORMATS", "NO_CONTEXT", "Context", "Format", "Parsed", "Problem", "Report"]
 

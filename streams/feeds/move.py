@@ -19,8 +19,8 @@ from geo.errors import BadInput
 from geo.geodesy import METRES_PER_DEG
 from geo.graph import Graph
 from geo.grid import nearest_edges
-from models.condition_places import edges_along, middle
 from models.records import TrafficReport, WeatherReport
+from models.world.condition_places import edges_along, middle
 from streams.feeds.common import Report
 
 MARK = "~moved"

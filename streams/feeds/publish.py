@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from geo.errors import Unavailable
 from models.records import DeadLetter, TrafficReport, encode
 from streams.feeds.common import Problem, Report
-from streams.topics import DEAD_LETTERS, TRAFFIC_REPORTS, WEATHER_REPORTS
+from streams.kafka.topics import DEAD_LETTERS, TRAFFIC_REPORTS, WEATHER_REPORTS
 
 MAX_REASON_BYTES = 1024
 DELIVERY_S = 30

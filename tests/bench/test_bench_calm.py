@@ -11,7 +11,7 @@ from geo.errors import BadInput
 from geo.graph import open_graph
 from geo.polyline import encode6
 from models.records import RouteUpdate
-from models.walker_state import WalkerState
+from models.trips.walker_state import WalkerState
 from tests.geo.asciimap import graph_from_ascii
 
 M_DEG = 1 / 111_195.0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.checkpoint import CheckpointJob, _longest_callback, _repeated
-from bench.fixes import Tick
+from bench.rig.fixes import Tick
 from geo.errors import BadInput
 
 

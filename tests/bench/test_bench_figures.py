@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from bench.latency import latencies_s
-from bench.pacing import moment
 from bench.peers import PEER_NAMES
 from bench.peers.meter import Meter
 from bench.peers.run import choose_peers
 from bench.recovery import compare_counts, count_doubles
-from bench.report import Figure, cpu_model
+from bench.rig.pacing import moment
+from bench.rig.report import Figure, cpu_model
+from bench.rig.walkers import Heard
+from bench.rig.worker import Sample, read_metrics
 from bench.stream import Run, median_rates, rates
-from bench.walkers import Heard
-from bench.worker import Sample, read_metrics
 from geo.errors import BadInput
 
 

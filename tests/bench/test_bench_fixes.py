@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.fixes import Walk, encode_tick, walk_ticks
-from bench.tracks import join_tracks, stroll_from, walk_streets, wander
-from bench.walkers import draw_pairs, follow_routes
+from bench.rig.fixes import Walk, encode_tick, walk_ticks
+from bench.rig.tracks import join_tracks, stroll_from, walk_streets, wander
+from bench.rig.walkers import draw_pairs, follow_routes
 from geo.errors import BadInput
 from geo.graph import F64
 from geo.polyline import encode6

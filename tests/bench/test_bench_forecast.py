@@ -10,7 +10,7 @@ import pytest
 
 from bench.forecast import csv_series, forecast_errors
 from geo.errors import BadInput
-from models.forecast import HORIZONS
+from models.world.forecast import HORIZONS
 from tests.bench.altona import bench
 
 DAYS = 4

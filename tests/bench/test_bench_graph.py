@@ -13,8 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.conditions import live_routes, rain_cells
-from bench.dijkstra import least_impedances
-from bench.draws import (
+from bench.growing.grown import cut, mosaic
+from bench.growing.growth import PIECES, Size, estimates, exponent, sizes_of
+from bench.peers.round_trips import summed_up
+from bench.peers.routing import choose_routing_peers
+from bench.rig.dijkstra import least_impedances
+from bench.rig.draws import (
     Pairs,
     edges_of_largest_component,
     random_closures,
@@ -22,14 +26,10 @@ from bench.draws import (
     random_stretches,
     random_tastes,
 )
-from bench.exactness import agrees, count_mismatches, walked_impedance
-from bench.grown import cut, mosaic
-from bench.growth import PIECES, Size, estimates, exponent, sizes_of
-from bench.memory import array_bytes
-from bench.peers.round_trips import summed_up
-from bench.peers.routing import choose_routing_peers
+from bench.rig.exactness import agrees, count_mismatches, walked_impedance
+from bench.rig.memory import array_bytes
+from bench.rig.timing import Samples, percentile
 from bench.route import Searcher, deviation, peer_figures
-from bench.timing import Samples, percentile
 from geo.errors import BadInput
 from geo.graph import Graph
 from geo.osm.importer import import_osm

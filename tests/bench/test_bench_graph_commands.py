@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bench.draws import random_pairs
-from bench.graph_run import graph_job
 from bench.peers.routing import choose_routing_peers, run_routing_peer
+from bench.rig.draws import random_pairs
+from bench.rig.graph_run import graph_job
 from bench.route import coordinates, deviation, node_pairs
 from geo.graph import open_graph
 from geo.routing.costs import static_costs

@@ -12,17 +12,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from bench.match_calibration import draw_reliability, reliability
-from bench.match_fixes import NOISES, KnownFixes, Setting, record
-from bench.match_online import Answers, lag_of, match_walks
-from bench.match_score import f1, judged, score
-from bench.match_traces import agreement, lies_on, read_real
-from bench.match_walks import KnownWalk, Piece, known_walks, point_at
+from bench.matching.calibration import draw_reliability, reliability
+from bench.matching.fixes import NOISES, KnownFixes, Setting, record
+from bench.matching.online import Answers, lag_of, match_walks
+from bench.matching.score import f1, judged, score
+from bench.matching.traces import agreement, lies_on, read_real
+from bench.matching.walks import KnownWalk, Piece, known_walks, point_at
 from bench.peers.matching import MATCHING_PEERS, MatchingPeer, run_matching_peer, why_not
 from geo.geodesy import haversine_m
 from geo.graph import Graph, open_graph
 from geo.grid import nearest_edges
-from streams.learned import load_learned
+from streams.demo.learned import load_learned
 from tests.bench.altona import ALTONA, bench
 
 ERROR, PACE = load_learned()

@@ -8,14 +8,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from bench.match_fixes import KnownFixes, Setting, record
-from bench.match_lattice import CELL_M, SQUARE_M, STEP_S, Lattice, Links, build_lattice, edge_bearings
-from bench.match_oracle import Oracle, count_habits, own_habits, posterior
-from bench.match_score import judged, same_street, score
-from bench.match_walks import KnownWalk, known_walks
+from bench.matching.fixes import KnownFixes, Setting, record
+from bench.matching.lattice import CELL_M, SQUARE_M, STEP_S, Lattice, Links, build_lattice, edge_bearings
+from bench.matching.oracle import Oracle, count_habits, own_habits, posterior
+from bench.matching.score import judged, same_street, score
+from bench.matching.walks import KnownWalk, known_walks
 from geo.geodesy import to_local
 from geo.graph import F64, Graph, open_graph
-from streams.learned import load_learned
+from streams.demo.learned import load_learned
 
 ERROR, PACE = load_learned()
 

@@ -9,11 +9,11 @@ import orjson
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from bench.fixes import Walk, encode_tick, walk_ticks
 from bench.peers.meter import WINDOW_S
 from bench.peers.run import Outcome, choose_peers, run_peer
-from bench.scratch import preload
-from bench.tracks import wander
+from bench.rig.fixes import Walk, encode_tick, walk_ticks
+from bench.rig.scratch import preload
+from bench.rig.tracks import wander
 from tests.conftest import Services
 
 PARTITIONS = 3

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.capacity import HOURS_A_MONTH, Assumptions, Demand, Measured, assume, capacity
-from bench.scale import capacities, net_cpu_s
-from bench.scale_load import Look, Reading, behind_s, between, longest_gap_s
+from bench.growing.capacity import HOURS_A_MONTH, Assumptions, Demand, Measured, assume, capacity
+from bench.growing.load import Look, Reading, behind_s, between, longest_gap_s
+from bench.growing.scale import capacities, net_cpu_s
 from geo.errors import BadInput
-from models.taste_metrics import KEPT
+from models.routes.taste_metrics import KEPT
 from tests.bench.altona import bench
 
 MEASURED = Measured(

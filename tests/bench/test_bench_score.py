@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from bench.report import Figure
+from bench.rig.report import Figure
+from bench.rig.session import GraphSession
 from bench.score import (
     SCALES,
     Change,
@@ -23,7 +24,6 @@ from bench.score import (
     ways,
 )
 from bench.score_plot import draw_trade_off
-from bench.session import GraphSession
 from geo.errors import BadInput
 from geo.geodesy import haversine_m
 from geo.graph import Graph
@@ -67,7 +67,8 @@ def test_pairs_are_as_far_apart_as_asked_and_the_same_again() -> None:
 
 
 def test_figures_are_those_of_the_default_taste(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.graph_run.pin_to_one_core", lambda: None)  # it would hold for the whole suite
+    # it would hold for the whole suite
+    monkeypatch.setattr("bench.rig.graph_run.pin_to_one_core", lambda: None)
     figures: list[Figure] = []
     session = GraphSession("score", {"cores": 2}, figures.append, print, print, unseen, "a city", CITY)
     run_score(JOB, session)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from bench.walkers import Heard
+from bench.rig.walkers import Heard
 from bench.world_change import Routes, WorldChangeJob, points_of, steps_of, stretches
 from geo.errors import BadInput
 from geo.graph import open_graph

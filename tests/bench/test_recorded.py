@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
-from bench.recorded import recorded_tracks
+from bench.rig.recorded import recorded_tracks
 from geo.errors import BadInput
 
 WAY = [(60.17, 24.94), (60.171, 24.94), (60.171, 24.943), (60.172, 24.943)]

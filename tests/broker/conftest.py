@@ -13,9 +13,9 @@ import pytest
 import redis
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streams.local_processes import any_port
+from streams.kafka.topics import ensure_topics
+from streams.local.processes import any_port
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from tests.broker.deployment import Client, Worker
 from tests.broker.drawn import City, draw
 

@@ -16,12 +16,8 @@ from typing import Any
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from models.records import DeadLetter, RouteUpdate, decode, encode
-from models.walker_state import WalkerState
-from streams.ahead import holds_walkers
-from streams.checkpoints import unseal
-from streams.local_processes import any_port
-from streams.settings import Settings
-from streams.topics import (
+from models.trips.walker_state import WalkerState
+from streams.kafka.topics import (
     DEAD_LETTERS,
     DEVICE_TOPICS,
     GPS_FIXES,
@@ -29,6 +25,10 @@ from streams.topics import (
     WALKERS_TABLE,
     changelog_topic,
 )
+from streams.local.processes import any_port
+from streams.settings import Settings
+from streams.worker.ahead import holds_walkers
+from streams.worker.checkpoints import unseal
 
 READY_WITHIN_S = 60.0
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from streams.local_processes import any_port
+from streams.local.processes import any_port
 from streams.settings import Settings
 from tests.broker.deployment import wait_for
 

@@ -19,12 +19,12 @@ from geo.osm.importer import import_osm
 from geo.polyline import decode6
 from geo.routing.costs import static_costs
 from models.bytes_column import BytesColumn
-from models.condition_places import cell_key
 from models.records import EdgeCondition, Fix, RouteRequest, RouteUpdate, decode, encode
-from models.walker_state import WalkerState
-from models.walking import Walking
+from models.trips.walker_state import WalkerState
+from models.trips.walking import Walking
+from models.world.condition_places import cell_key
+from streams.kafka.topics import DEVICE_TOPICS, EDGE_CONDITIONS, GPS_FIXES, ROUTE_REQUESTS
 from streams.settings import Settings
-from streams.topics import DEVICE_TOPICS, EDGE_CONDITIONS, GPS_FIXES, ROUTE_REQUESTS
 from streams.traces import read_trace
 from tests.broker.deployment import Client, Phone, Reader, Worker, stored_walkers, wait_for
 

@@ -7,9 +7,9 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from geo.errors import Unavailable
-from streams.checkpoints import COUNT, Checkpoint, read_checkpoint, seal
+from streams.kafka.topics import DEVICE_TOPICS, GPS_FIXES, WALKERS_TABLE, changelog_topic
 from streams.settings import Settings
-from streams.topics import DEVICE_TOPICS, GPS_FIXES, WALKERS_TABLE, changelog_topic
+from streams.worker.checkpoints import COUNT, Checkpoint, read_checkpoint, seal
 
 RECORDS = 20_000  # more than one batch
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from models.records import RouteRequest, TrafficReport
+from streams.kafka.topics import GPS_FIXES, ROUTE_REQUESTS, TRAFFIC_REPORTS
 from streams.settings import Settings
-from streams.topics import GPS_FIXES, ROUTE_REQUESTS, TRAFFIC_REPORTS
 from tests.broker.deployment import Client, Phone, Worker
 from tests.broker.drawn import T0, City, draw
 

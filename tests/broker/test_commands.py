@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from models.records import Fix
-from streams.topics import GPS_FIXES
+from streams.kafka.topics import GPS_FIXES
 from tests.broker.deployment import Client, Phone, Worker, wait_for
 from tests.broker.drawn import City
 

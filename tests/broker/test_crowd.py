@@ -12,8 +12,8 @@ import redis
 
 from geo.graph import edge_id
 from models.records import CellObservation, EdgeCondition, Fix, RouteRequest, decode, encode
+from streams.kafka.topics import CELL_OBSERVATIONS, EDGE_CONDITIONS, GPS_FIXES, ROUTE_REQUESTS
 from streams.settings import Settings
-from streams.topics import CELL_OBSERVATIONS, EDGE_CONDITIONS, GPS_FIXES, ROUTE_REQUESTS
 from tests.broker.deployment import Client, Phone, Reader, Worker, wait_for
 from tests.broker.drawn import T0, City
 from tests.broker.test_replanning import passes

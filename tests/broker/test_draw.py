@@ -16,10 +16,10 @@ from geo.errors import BadInput, Unavailable
 from geo.graph import edge_id
 from geo.polyline import encode6
 from models.records import EdgeCondition, RouteUpdate
+from streams.kafka.topic_reader import partition_of
+from streams.kafka.topics import EDGE_CONDITIONS, GPS_FIXES, ROUTE_UPDATES
+from streams.kafka.walk_history import read_history
 from streams.settings import Settings
-from streams.topic_reader import partition_of
-from streams.topics import EDGE_CONDITIONS, GPS_FIXES, ROUTE_UPDATES
-from streams.walk_history import read_history
 from tests.broker.deployment import Phone
 from tests.broker.drawn import T0, City
 

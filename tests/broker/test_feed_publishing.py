@@ -13,8 +13,8 @@ import orjson
 from confluent_kafka import Consumer, TopicPartition
 
 from models.records import DeadLetter, TrafficReport, WeatherReport, decode
+from streams.kafka.topics import DEAD_LETTERS, TRAFFIC_REPORTS, WEATHER_REPORTS
 from streams.settings import Settings
-from streams.topics import DEAD_LETTERS, TRAFFIC_REPORTS, WEATHER_REPORTS
 
 DATA = Path(__file__).parents[2] / "data"
 FLANEUR = Path(sys.executable).parent / "flaneur"

@@ -11,9 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
+from streams.kafka.topic_reader import TopicReader, partition_of
+from streams.kafka.topics import GPS_FIXES
 from streams.settings import Settings
-from streams.topic_reader import TopicReader, partition_of
-from streams.topics import GPS_FIXES
 from tests.broker.gateways import Device, GatewayProcess, ask
 
 

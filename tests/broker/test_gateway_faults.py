@@ -16,9 +16,9 @@ import aiohttp
 import orjson
 import pytest
 
+from streams.kafka.topic_reader import TopicReader
+from streams.kafka.topics import GPS_FIXES
 from streams.settings import Settings
-from streams.topic_reader import TopicReader
-from streams.topics import GPS_FIXES
 from tests.broker.gateways import Device, GatewayProcess, ask
 
 GONE = (aiohttp.ClientError, ConnectionError, TypeError)  # TypeError: receive_str of a closed connection

@@ -7,8 +7,8 @@ import asyncio
 from confluent_kafka import Producer
 
 from gateway.follower import Follower
+from streams.kafka.topics import DEVICES
 from streams.settings import Settings
-from streams.topics import DEVICES
 
 WITHIN_S = 30.0
 

@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from geo.polyline import decode6
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from tests.broker.conftest import clear_topics
 from tests.broker.deployment import Worker
 from tests.broker.drawn import City, draw

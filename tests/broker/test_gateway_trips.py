@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from geo.polyline import decode6
-from streams.online_store import walker_key
+from streams.worker.online_store import walker_key
 from tests.broker.deployment import Worker, wait_for
 from tests.broker.drawn import City
 from tests.broker.gateways import Device, GatewayProcess, ask

@@ -12,8 +12,8 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from geo.errors import BadInput
 from models.features import unpack_features
 from models.records import Fix, WeatherReport, encode
+from streams.kafka.topics import GPS_FIXES, ROUTE_REQUESTS, TRAFFIC_REPORTS, WEATHER_REPORTS, ensure_topics
 from streams.settings import Settings
-from streams.topics import GPS_FIXES, ROUTE_REQUESTS, TRAFFIC_REPORTS, WEATHER_REPORTS, ensure_topics
 from tests.broker.deployment import Client, Phone, Worker, stored_walkers, wait_for
 from tests.broker.drawn import T0, City
 

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 from geo.errors import Unavailable
-from streams.local_processes import (
+from streams.local.processes import (
     LocalProcess,
     RunFolder,
     RunState,
@@ -23,7 +23,7 @@ from streams.local_processes import (
     spawn,
     stop,
 )
-from streams.local_services import (
+from streams.local.services import (
     broker_answers,
     redis_answers,
     run_folder,

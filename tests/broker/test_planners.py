@@ -18,8 +18,8 @@ from gateway.planning.pool import PlannerPool
 from gateway.planning.requests import Directions, Point, Propose, RoutesBody
 from geo.errors import NoRoute, Unavailable
 from models.records import EdgeCondition
+from streams.kafka.topics import EDGE_CONDITIONS
 from streams.settings import Settings
-from streams.topics import EDGE_CONDITIONS
 from tests.broker.deployment import Phone
 from tests.broker.drawn import City
 

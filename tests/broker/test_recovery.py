@@ -13,12 +13,12 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
-from models.condition_places import cell_key
 from models.records import EdgeCondition, Fix, RouteRequest, encode
-from streams.local_processes import stop
-from streams.local_services import start_broker, wait_for_broker
+from models.world.condition_places import cell_key
+from streams.kafka.topics import EDGE_CONDITIONS, GPS_FIXES, ROUTE_REQUESTS, ensure_topics
+from streams.local.processes import stop
+from streams.local.services import start_broker, wait_for_broker
 from streams.settings import Settings
-from streams.topics import EDGE_CONDITIONS, GPS_FIXES, ROUTE_REQUESTS, ensure_topics
 from tests.broker.conftest import clear_topics
 from tests.broker.deployment import (
     Client,
@@ -305,8 +305,8 @@ def test_a_stopped_process_that_wakes_up_late_does_not_write(
 
 
 def test_a_broker_that_restarts_costs_time_only(services: Any, tmp_path: Path, city: City) -> None:
-    from streams.local_processes import RunFolder, any_port
-    from streams.local_services import run_folder
+    from streams.local.processes import RunFolder, any_port
+    from streams.local.services import run_folder
 
     folder = RunFolder(tmp_path / "own")
     libraries = run_folder().broker_libraries

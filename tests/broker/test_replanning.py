@@ -8,7 +8,7 @@ import pytest
 
 from geo.polyline import decode6
 from models.records import Rating, RouteRequest, RouteUpdate, TrafficReport, WeatherReport
-from streams.topics import GPS_FIXES, RATINGS, ROUTE_REQUESTS, TRAFFIC_REPORTS, WEATHER_REPORTS
+from streams.kafka.topics import GPS_FIXES, RATINGS, ROUTE_REQUESTS, TRAFFIC_REPORTS, WEATHER_REPORTS
 from tests.broker.deployment import Client, Phone, Worker
 from tests.broker.drawn import T0, City
 

@@ -14,8 +14,8 @@ import orjson
 import psutil
 import pytest
 
-from streams.local_processes import LocalProcess, RunFolder, any_port, is_running
-from streams.local_services import run_folder
+from streams.local.processes import LocalProcess, RunFolder, any_port, is_running
+from streams.local.services import run_folder
 
 # the first run on a machine compiles every kernel
 READY_WITHIN_S = 240.0

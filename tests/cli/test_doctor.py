@@ -10,8 +10,8 @@ import orjson
 import pytest
 
 from cli import doctor, main
-from streams.local_processes import RunFolder
-from streams.local_tools import java_major
+from streams.local.processes import RunFolder
+from streams.local.tools import java_major
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ import pytest
 from cli import main
 from cli.services import METRICS_PORT, addresses_here, this_process
 from geo.errors import FlaneurError, NoRoute
-from streams.local_processes import LocalProcess, RunFolder, RunState
+from streams.local.processes import LocalProcess, RunFolder, RunState
 
 
 def with_command(monkeypatch: pytest.MonkeyPatch, body: Any) -> None:

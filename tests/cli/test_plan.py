@@ -18,7 +18,7 @@ from geo.geodesy import haversine_m
 from geo.graph import open_graph, save_graph
 from geo.osm.importer import import_osm
 from geo.polyline import decode6
-from models.closures import read_closures
+from models.world.closures import read_closures
 from tests.geo.asciimap import graph_from_ascii
 
 OSM = Path(__file__).parents[2] / "data" / "osm"

@@ -36,8 +36,8 @@ class Machine:
         self.program("python", self._tools(), folder=root / ".venv" / "bin")
 
     def _tools(self) -> str:
-        # `python -m streams.local_tools NAME` finds what was installed; a version check is answered with 3.12
-        return f'case "$2" in streams.local_tools) [ -e "{self.root}/have-$3" ] ;; *) echo 312 ;; esac'
+        # `python -m streams.local.tools NAME` finds what was installed; a version check is answered with 3.12
+        return f'case "$2" in streams.local.tools) [ -e "{self.root}/have-$3" ] ;; *) echo 312 ;; esac'
 
     def program(self, name: str, body: str, folder: Path | None = None) -> None:
         """Put a program there: a line or two of sh."""

@@ -18,10 +18,10 @@ from cli.up_view import View, report
 from cli.up_watch import Snapshot, Watch, percentile_ms, snapshot
 from geo.errors import Unavailable
 from models.records import RouteUpdate, encode
-from streams.fleet import Timed
-from streams.local_processes import RunFolder, any_port
-from streams.scrape import Samples, read_samples, scrape
-from streams.topics import GPS_FIXES, TRAFFIC_REPORTS
+from streams.demo.fleet import Timed
+from streams.kafka.topics import GPS_FIXES, TRAFFIC_REPORTS
+from streams.local.processes import RunFolder, any_port
+from streams.telemetry.scrape import Samples, read_samples, scrape
 
 EXPOSED = """\
 # HELP flaneur_fixes_total Fixes

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from streams.warmup import warm_up
+from streams.worker.warmup import warm_up
 from tests.broker.conftest import clear_topics
 from tests.broker.drawn import City, draw
 from tests.faults.day import Day, deployment

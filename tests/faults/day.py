@@ -16,12 +16,10 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from geo.errors import Unavailable
-from models.condition_places import cell_key
 from models.records import DeadLetter, EdgeCondition, Fix, RouteRequest, RouteUpdate, decode, encode
-from streams.checkpoints import read_checkpoint
-from streams.settings import Settings
-from streams.topic_reader import TopicReader
-from streams.topics import (
+from models.world.condition_places import cell_key
+from streams.kafka.topic_reader import TopicReader
+from streams.kafka.topics import (
     DEAD_LETTERS,
     DEVICE_TOPICS,
     EDGE_CONDITIONS,
@@ -31,6 +29,8 @@ from streams.topics import (
     WALKERS_TABLE,
     ensure_topics,
 )
+from streams.settings import Settings
+from streams.worker.checkpoints import read_checkpoint
 from tests.broker.deployment import Phone, Worker, stored_walkers, wait_for
 from tests.broker.drawn import T0, City
 

@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from streams import checkpoints, shards
-from streams.blocks import BlockConsumer
-from streams.checkpoints import CheckpointTable
-from streams.crowd_shard import CrowdShard
-from streams.shards import Outcome, Shards
-from streams.topics import GPS_FIXES, ROUTE_UPDATES, WALKERS_TABLE
-from streams.walker_shard import WalkerShard
+from streams.kafka.topics import GPS_FIXES, ROUTE_UPDATES, WALKERS_TABLE
+from streams.transport.blocks import BlockConsumer
+from streams.worker import checkpoints, shards
+from streams.worker.checkpoints import CheckpointTable
+from streams.worker.crowd_shard import CrowdShard
+from streams.worker.shards import Outcome, Shards
+from streams.worker.walker_shard import WalkerShard
 from tests.faults.mutants import MUTANTS
 
 _calls: dict[str, int] = {}

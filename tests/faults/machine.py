@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from streams.local_processes import LocalProcess, RunFolder, any_port, choose_port, is_free, stop
-from streams.local_services import (
+from streams.local.processes import LocalProcess, RunFolder, any_port, choose_port, is_free, stop
+from streams.local.services import (
     run_folder,
     start_broker,
     start_redis,

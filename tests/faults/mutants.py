@@ -7,9 +7,9 @@ from typing import Any
 
 from faust.types import TP
 
-from streams import shards
-from streams.shards import Shards
-from streams.walker_shard import WalkerShard
+from streams.worker import shards
+from streams.worker.shards import Shards
+from streams.worker.walker_shard import WalkerShard
 
 
 def checkpoint_before_await() -> None:

@@ -9,7 +9,7 @@ import signal
 import time
 
 from models.records import TrafficReport, encode
-from streams.topics import TRAFFIC_REPORTS
+from streams.kafka.topics import TRAFFIC_REPORTS
 from tests.broker.deployment import Phone, wait_for
 from tests.broker.drawn import T0
 from tests.faults.day import SESSION_S, Day

@@ -10,10 +10,10 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streams.checkpoints import OFFSETS
-from streams.leaving import EXIT_FAILED
-from streams.topic_reader import partition_of
-from streams.topics import GPS_FIXES, WALKERS_TABLE, changelog_topic, ensure_topics
+from streams.kafka.topic_reader import partition_of
+from streams.kafka.topics import GPS_FIXES, WALKERS_TABLE, changelog_topic, ensure_topics
+from streams.worker.checkpoints import OFFSETS
+from streams.worker.leaving import EXIT_FAILED
 from tests.broker.deployment import stored_walkers, wait_for
 from tests.faults.day import Day, Deployment
 from tests.faults.machine import Machine

@@ -12,8 +12,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from streams.leaving import EXIT_AGAIN
-from streams.online_store import walker_key
+from streams.worker.leaving import EXIT_AGAIN
+from streams.worker.online_store import walker_key
 from tests.broker.deployment import Phone, wait_for
 from tests.faults import scenarios
 from tests.faults.day import PATIENCE_S, SESSION_S, Day

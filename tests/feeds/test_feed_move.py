@@ -5,8 +5,8 @@ import pytest
 
 from geo.errors import BadInput
 from geo.geodesy import haversine_m
-from models.condition_places import edges_of, middle
 from models.records import TrafficReport, WeatherReport
+from models.world.condition_places import edges_of, middle
 from streams.feeds.move import move_to, move_to_graph, shift_to
 from tests.geo.asciimap import graph_from_ascii
 

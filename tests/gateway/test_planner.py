@@ -18,8 +18,8 @@ from geo.network import Network, OnlyNetwork
 from geo.polyline import decode6
 from geo.routing.costs import FACTOR_NAMES, static_costs
 from geo.routing.paths import stretches
-from models.proposal_ids import proposed_way
-from models.reason_phrases import LANGUAGES, Reason, phrase
+from models.routes.proposal_ids import proposed_way
+from models.routes.reason_phrases import LANGUAGES, Reason, phrase
 from tests.gateway.calm import CalmNetworks
 from tests.geo.asciimap import graph_from_ascii
 

@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from gateway.trips import ENDED_KEPT_S, UPDATES_KEPT, Event, Trips
+from streams.kafka.topic_reader import Message, partition_of
 from streams.settings import Settings
-from streams.topic_reader import Message, partition_of
 
 PARTITIONS = 4
 NOW = 1_800_000_000.0

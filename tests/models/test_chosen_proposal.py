@@ -12,10 +12,10 @@ from geo.graph import I32
 from geo.network import Network, OnlyNetwork
 from geo.polyline import decode6
 from geo.routing.costs import static_costs, with_closed
-from models.proposal_ids import proposal_id
 from models.records import RouteRequest, RouteUpdate, decode, encode
-from models.walker_state import WalkerState
-from models.walking import Walking
+from models.routes.proposal_ids import proposal_id
+from models.trips.walker_state import WalkerState
+from models.trips.walking import Walking
 from tests.broker.drawn import T0, City, draw
 
 TOPICS = ("gps-fixes", "route-requests", "ratings")

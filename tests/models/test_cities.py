@@ -11,11 +11,11 @@ import pytest
 from geo.cities import Cities, open_cities
 from geo.network import Network
 from geo.routing.costs import static_costs
-from models import trip as trips
 from models.bytes_column import BytesColumn
 from models.records import Fix, RouteRequest, encode
-from models.walker_state import WalkerState
-from models.walking import Walking
+from models.trips import trip as trips
+from models.trips.walker_state import WalkerState
+from models.trips.walking import Walking
 from tests.broker.drawn import T0, City, draw
 
 TOPICS = ("gps-fixes", "route-requests", "ratings")

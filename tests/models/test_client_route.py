@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from geo.errors import BadInput
 from geo.geodesy import from_local, haversine_m
 from geo.polyline import encode6
-from models.client_route import first_metres, reconstruct, without_first_metres
 from models.records import RouteUpdate
+from models.routes.client_route import first_metres, reconstruct, without_first_metres
 
 METRES = st.floats(-300, 300)
 LINES = st.lists(st.tuples(METRES, METRES), min_size=0, max_size=8).map(

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import BadInput
-from models.closures import read_closures
-from models.condition_places import edges_of
+from models.world.closures import read_closures
+from models.world.condition_places import edges_of
 from tests.geo.asciimap import graph_from_ascii
 
 GRAPH, AT = graph_from_ascii(

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from geo.cities import one_city
 from geo.errors import BadRecord
-from models.condition_windows import FOREVER
-from models.conditions import GRACE_S, VERSIONS_PER_OFFSET, Conditions
 from models.records import EdgeCondition, TrafficReport, WeatherReport, decode, encode
+from models.world.condition_windows import FOREVER
+from models.world.conditions import GRACE_S, VERSIONS_PER_OFFSET, Conditions
 from tests.geo.asciimap import graph_from_ascii
 
 GRAPH, AT = graph_from_ascii(

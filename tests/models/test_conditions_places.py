@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.geodesy import METRES_PER_DEG, haversine_m
-from models.condition_places import cells_within, edge_of_key, edges_of, middle, positions
+from models.world.condition_places import cells_within, edge_of_key, edges_of, middle, positions
 from tests.geo.asciimap import graph_from_ascii
 
 GRAPH, AT = graph_from_ascii(

@@ -8,8 +8,8 @@ import pytest
 
 from geo.graph import Rule, edge_id
 from geo.routing.costs import COLUMN, DYNAMIC_FACTORS, changed_edges, static_costs
-from models.conditions import ConditionTable, darkness, solar_elevation_deg
 from models.records import EdgeCondition
+from models.world.conditions import ConditionTable, darkness, solar_elevation_deg
 from tests.geo.asciimap import graph_from_ascii
 
 GRAPH, AT = graph_from_ascii(

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import BadRecord
-from models.crowd import DAY_S, EXPIRE_S, Crowd, Withdrawn, on_grid
 from models.records import CROWD_PREFIX, CellObservation, EdgeCondition, decode, encode
+from models.world.crowd import DAY_S, EXPIRE_S, Crowd, Withdrawn, on_grid
 
 CELLS = ("891126d3303ffff", "891126d3307ffff")
 STREETS = ("1/2/3", "4/5/6")

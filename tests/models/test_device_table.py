@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import device_table
 from models.bytes_column import BytesColumn
-from models.device_table import DeviceTable
+from models.trips import device_table
+from models.trips.device_table import DeviceTable
 
 SEED = 7
 

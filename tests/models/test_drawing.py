@@ -8,9 +8,9 @@ import pytest
 
 from geo.errors import BadInput
 from geo.polyline import encode6
-from models.client_route import reconstruct
-from models.drawing import WIDTH, draw_walk, stages
+from models.pictures.drawing import WIDTH, draw_walk, stages
 from models.records import RouteUpdate
+from models.routes.client_route import reconstruct
 from tests.geo.asciimap import graph_from_ascii
 
 GRAPH, AT = graph_from_ascii(

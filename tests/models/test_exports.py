@@ -13,9 +13,9 @@ from geo.network import Network
 from geo.routing.costs import FACTOR_NAMES, static_costs
 from geo.routing.paths import walked_twice_m
 from geo.routing.search import Place, SearchSpace
-from models.exports import ATTRIBUTION, amounts, describe, flaneur_object, geojson, gpx
-from models.planning import Wish
-from models.proposals import propose, yardstick
+from models.routes.exports import ATTRIBUTION, amounts, describe, flaneur_object, geojson, gpx
+from models.routes.planning import Wish
+from models.routes.proposals import propose, yardstick
 from streams.traces.gpx import read_gpx
 from tests.geo.naive_city import lattice_city
 

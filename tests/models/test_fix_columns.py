@@ -17,7 +17,7 @@ from models.bytes_column import BytesColumn
 from models.fix_columns import BadValue, FixColumns, parse_fixes
 from models.fix_scanner import NUMBERS, STORED
 from models.records import MAX_VALUE_BYTES, decode_fixes
-from streams.record_batches import decode_records
+from streams.transport.record_batches import decode_records
 
 SEED = 20240611
 USUAL = b'{"device":"d-000516","ts":1700025506.903,"lat":60.134364,"lon":24.847434,"accuracy_m":9.9}'

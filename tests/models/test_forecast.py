@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geo.errors import BadInput, BadRecord
-from models.forecast import FORECAST_STATE, HORIZONS, fold_values, read_forecasts, slot_of
-from models.forecast_table import ForecastTable
+from models.world.forecast import FORECAST_STATE, HORIZONS, fold_values, read_forecasts, slot_of
+from models.world.forecast_table import ForecastTable
 
 WEEK = 672
 

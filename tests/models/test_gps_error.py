@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from geo.errors import BadInput
 from geo.geodesy import from_local, to_local
 from geo.graph import F64
-from models.foot_tracks import foot_tracks
-from models.gps_error import ACCURACY_SCORES, GpsError, apply, first_order, second_order
-from models.gps_error_fit import fit
-from models.gps_error_slow import fit_slow
+from models.simulation.foot_tracks import foot_tracks
+from models.simulation.gps_error import ACCURACY_SCORES, GpsError, apply, first_order, second_order
+from models.simulation.gps_error_fit import fit
+from models.simulation.gps_error_slow import fit_slow
 
 STORED = Path(__file__).resolve().parents[2] / "data" / "traces" / "lyon" / "gps_error.json"
 PLAIN = GpsError(

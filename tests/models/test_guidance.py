@@ -11,7 +11,14 @@ import pytest
 from geo.errors import BadInput
 from geo.guidance.maneuvers import Step, leg_of
 from geo.osm.foot_access import CLASS_CODE, ROAD_CLASSES
-from models.guidance import Announcement, announcements, instructions, languages, spoken_distance, texts_in
+from models.routes.guidance import (
+    Announcement,
+    announcements,
+    instructions,
+    languages,
+    spoken_distance,
+    texts_in,
+)
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.walked import walk
 

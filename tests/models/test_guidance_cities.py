@@ -8,7 +8,7 @@ import osmium
 
 from geo.guidance.maneuvers import leg_of
 from geo.osm.importer import import_osm
-from models.guidance import instructions, texts_in
+from models.routes.guidance import instructions, texts_in
 from tests.geo.walked import quickest
 
 OSM = Path(__file__).parents[2] / "data" / "osm"

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from geo.network import Network
 from geo.routing.costs import static_costs
 from geo.routing.search import Place, SearchSpace
-from models.exports import describe
-from models.map_page import map_page
-from models.map_picture import colour, compact
-from models.planning import Wish
-from models.proposals import network_at, propose, yardstick
+from models.pictures.map_page import map_page
+from models.pictures.map_picture import colour, compact
+from models.routes.exports import describe
+from models.routes.planning import Wish
+from models.routes.proposals import network_at, propose, yardstick
 from tests.geo.naive_city import lattice_city
 
 NASTY = 'Rosen & "Söhne" </script><b onclick=x>'

@@ -14,15 +14,15 @@ from geo.network import Network, OnlyNetwork
 from geo.passages import PASSAGE
 from geo.routing.costs import static_costs
 from models.bytes_column import BytesColumn
-from models.condition_places import cell_key
-from models.observations import AT_ONCE, cell_observations, pseudonym
 from models.records import CellObservation, decode, encode
-from models.walker_state import WalkerState
-from models.walking import Walking
-from streams.block import Block
+from models.trips.walker_state import WalkerState
+from models.trips.walking import Walking
+from models.world.condition_places import cell_key
+from models.world.observations import AT_ONCE, cell_observations, pseudonym
+from streams.kafka.topics import CELL_OBSERVATIONS, DEVICE_TOPICS, GPS_FIXES
 from streams.settings import Settings
-from streams.topics import CELL_OBSERVATIONS, DEVICE_TOPICS, GPS_FIXES
-from streams.walker_shard import PSEUDONYM_KEY, WalkerShard
+from streams.transport.block import Block
+from streams.worker.walker_shard import PSEUDONYM_KEY, WalkerShard
 from tests.broker.drawn import T0, City, draw
 
 KEY = b"k" * 32

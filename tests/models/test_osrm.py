@@ -14,7 +14,7 @@ from geo.geodesy import haversine_m
 from geo.osm.importer import import_osm
 from geo.polyline import decode6
 from geo.routing.search import Path, Place, path_coordinates
-from models.osrm import Waypoint, route_response
+from models.routes.osrm import Waypoint, route_response
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
 from tests.geo.walked import path_over, walk, wander

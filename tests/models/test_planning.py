@@ -12,8 +12,8 @@ from geo.routing.costs import static_costs, with_closed
 from geo.routing.metric import customized, make_metric
 from geo.routing.paths import shared_m
 from geo.routing.search import Place, SearchSpace, shortest_path
-from models.planning import Wish, plan, remaining, snap
-from models.taste_metrics import metric_of, searchable_metric_of
+from models.routes.planning import Wish, plan, remaining, snap
+from models.routes.taste_metrics import metric_of, searchable_metric_of
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
 from tests.geo.naive_search import assert_walkable

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from geo.cities import one_city
 from geo.errors import BadInput
-from models.proposal_ids import proposal_id, proposed_way
+from models.routes.proposal_ids import proposal_id, proposed_way
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
 from tests.geo.walked import wander

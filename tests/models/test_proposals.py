@@ -10,8 +10,8 @@ from geo.network import Network
 from geo.routing.costs import COLUMN, FACTOR_NAMES, INDIFFERENT, static_costs
 from geo.routing.paths import both_ways, shared_m
 from geo.routing.search import Place, SearchSpace
-from models.planning import Wish, plan
-from models.proposals import network_at, propose, yardstick
+from models.routes.planning import Wish, plan
+from models.routes.proposals import network_at, propose, yardstick
 from tests.geo.asciimap import graph_from_ascii
 from tests.geo.naive_city import lattice_city
 from tests.geo.naive_search import assert_walkable

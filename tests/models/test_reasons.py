@@ -11,9 +11,9 @@ from geo.routing.costs import FACTORS, static_costs
 from geo.routing.metric import make_metric
 from geo.routing.paths import path_of
 from geo.routing.search import Place, SearchSpace
-from models.planning import Planned, Wish
-from models.proposals import Yardstick, propose, yardstick
-from models.reasons import breakdown, most_felt, noun, via, why
+from models.routes.planning import Planned, Wish
+from models.routes.proposals import Yardstick, propose, yardstick
+from models.routes.reasons import breakdown, most_felt, noun, via, why
 from tests.geo.asciimap import graph_from_ascii
 
 # the straight way is a main road, the other one leads through a park

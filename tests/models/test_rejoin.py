@@ -13,8 +13,8 @@ from geo.network import Network
 from geo.routing.costs import static_costs
 from geo.routing.paths import path_of
 from geo.routing.search import Path, Place, SearchSpace
-from models.planning import Wish, rejoin
-from models.taste_metrics import metric_of
+from models.routes.planning import Wish, rejoin
+from models.routes.taste_metrics import metric_of
 from tests.broker.drawn import City, draw
 
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from models import trip as trips
-from models.trip import MatchedFixes, Policy, Routes, advance_fixes, route_geometry
+from models.trips import trip as trips
+from models.trips.trip import MatchedFixes, Policy, Routes, advance_fixes, route_geometry
 from tests.geo.asciimap import graph_from_ascii
 
 MAP = """
@@ -59,7 +59,7 @@ class Walk:
         edge: int = -1,
         accuracy_m: float = 5.0,
     ) -> list[int]:
-        """Fold the points in; returns the decisions, one a stop, as `models.walking` would see them."""
+        """Fold the points in; returns the decisions, one a stop, as `models.trips.walking` would see them."""
         n = len(points)
         ts = self.ts + step_s * np.arange(1.0, n + 1.0)
         self.ts = float(ts[-1])

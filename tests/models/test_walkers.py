@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from geo.errors import BadInput
 from geo.geodesy import from_local, haversine_m
-from models.walkers import Pace, walk
+from models.simulation.walkers import Pace, walk
 
 STORED = Path(__file__).resolve().parents[2] / "data" / "traces" / "lyon" / "gps_error.json"
 STEADY = Pace(

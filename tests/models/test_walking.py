@@ -14,12 +14,12 @@ from geo.network import Network, OnlyNetwork
 from geo.routing.costs import static_costs
 from geo.routing.scoring import rescore
 from models.bytes_column import BytesColumn
-from models.live_route import ahead_of
-from models.planning import remaining
 from models.records import Fix, RouteRequest, RouteUpdate, encode
-from models.walker_state import FIXES, WalkerState
-from models.walking import Walking
-from models.world_change import ways_ahead, weight_rows_of
+from models.routes.planning import remaining
+from models.trips.live_route import ahead_of
+from models.trips.walker_state import FIXES, WalkerState
+from models.trips.walking import Walking
+from models.trips.world_change import ways_ahead, weight_rows_of
 from tests.broker.drawn import T0, City, draw
 
 TOPICS = ("gps-fixes", "route-requests", "ratings")

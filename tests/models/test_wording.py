@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models.records import CHANGE_CAUSES, UPDATE_REASONS
-from models.wording import message_for
+from models.trips.wording import message_for
 
 LEFT = "You left the route: here is a new way from where you are"
 DRY = "this way has more shelter"

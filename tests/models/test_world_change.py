@@ -10,12 +10,12 @@ import pytest
 
 from geo.network import Network, OnlyNetwork
 from geo.routing.costs import DYNAMIC_FACTORS, Costs, static_costs, with_closed
-from models import trip as trips
 from models.bytes_column import BytesColumn
 from models.records import Rating, RouteRequest, RouteUpdate, encode
-from models.walker_state import WalkerState
-from models.walking import Walking
-from models.wording import message_for
+from models.trips import trip as trips
+from models.trips.walker_state import WalkerState
+from models.trips.walking import Walking
+from models.trips.wording import message_for
 from tests.broker.drawn import T0, City, draw
 
 TOPICS = ("gps-fixes", "route-requests", "ratings")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.ahead import MOST_WALKERS, AheadRecords
+from streams.worker.ahead import MOST_WALKERS, AheadRecords
 
 
 def test_a_name_is_free_again_after_a_checkpoint_that_began_later() -> None:

@@ -16,9 +16,9 @@ from aiokafka.structs import TopicPartition
 from faust.types import TP
 
 from geo.errors import Unavailable
-from streams.block import Block
-from streams.block_fetcher import BlockRecord, BlockRecords, FetchedBytes, fetch_blocks
-from streams.blocks import BlockScheduler, BlockThread
+from streams.transport.block import Block
+from streams.transport.block_fetcher import BlockRecord, BlockRecords, FetchedBytes, fetch_blocks
+from streams.transport.blocks import BlockScheduler, BlockThread
 from tests.streams.test_record_batches import batch
 
 

@@ -17,7 +17,7 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.record_batches import Records, decode_records
+from streams.transport.record_batches import Records, decode_records
 
 T0 = 1_750_000_000_000
 Message = tuple[int, int, bytes | None, bytes | None]

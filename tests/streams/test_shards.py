@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams import shards as module
-from streams.block import Block
-from streams.blocks import BlockConsumer
-from streams.checkpoints import Checkpoint
-from streams.delivery import Outgoing
 from streams.settings import Settings
-from streams.shards import Outcome, Shards
+from streams.transport.block import Block
+from streams.transport.blocks import BlockConsumer
+from streams.worker import shards as module
+from streams.worker.checkpoints import Checkpoint
+from streams.worker.delivery import Outgoing
+from streams.worker.shards import Outcome, Shards
 
 
 class Consumer(BlockConsumer):

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from geo.errors import BadInput, BadRecord
-from streams.checkpoints import seal, unseal
-from streams.event_clock import EventClock
 from streams.settings import Settings
-from streams.watchdog import Watchdog
+from streams.worker.checkpoints import seal, unseal
+from streams.worker.event_clock import EventClock
+from streams.worker.watchdog import Watchdog
 
 
 def test_the_clock_follows_reports_and_ignores_old_and_future_ones() -> None:

@@ -8,13 +8,13 @@ import pytest
 from geo.network import Network, OnlyNetwork
 from geo.routing.costs import static_costs
 from models.records import RouteRequest, RouteUpdate, decode, encode
-from models.trip import ACTIVE
-from models.walker_state import WalkerState
-from streams.block import Block
-from streams.delivery import Outgoing
+from models.trips.trip import ACTIVE
+from models.trips.walker_state import WalkerState
+from streams.kafka.topics import DEVICE_TOPICS, GPS_FIXES, RATINGS, ROUTE_REQUESTS, ROUTE_UPDATES
 from streams.settings import Settings
-from streams.topics import DEVICE_TOPICS, GPS_FIXES, RATINGS, ROUTE_REQUESTS, ROUTE_UPDATES
-from streams.walker_shard import CHECKED, WalkerShard
+from streams.transport.block import Block
+from streams.worker.delivery import Outgoing
+from streams.worker.walker_shard import CHECKED, WalkerShard
 from tests.broker.drawn import T0, City, draw
 
 FIXES = 60

@@ -19,15 +19,15 @@ from geo.network import OnlyNetwork
 from geo.osm.importer import import_osm
 from models.bytes_column import BytesColumn
 from models.records import Fix, RouteRequest, TrafficReport, WeatherReport, decode
-from models.walker_state import WalkerState
-from models.walking import Walking
-from streams.demo import NOTES, DemoDay, demo_day, main
-from streams.demo_crowd import NEWS_S
-from streams.demo_networks import Networks
-from streams.demo_walkers import TASTES, _shares
-from streams.demo_world import DAY_S
-from streams.learned import DATA, load_learned
-from streams.topics import DEVICE_TOPICS
+from models.trips.walker_state import WalkerState
+from models.trips.walking import Walking
+from streams.demo.crowd import NEWS_S
+from streams.demo.day import NOTES, DemoDay, demo_day, main
+from streams.demo.learned import DATA, load_learned
+from streams.demo.networks import Networks
+from streams.demo.walkers import TASTES, _shares
+from streams.demo.world import DAY_S
+from streams.kafka.topics import DEVICE_TOPICS
 from tests.geo.asciimap import graph_from_ascii
 
 T0 = 1_760_000_040.0  # a full minute
@@ -207,4 +207,4 @@ def test_the_fit_can_be_made_anew(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert fitted["gps_error"]["slow_share"] == pytest.approx(error.slow_share, abs=0.15)
     assert np.mean(fitted["pace"]["mean_mps"]) == pytest.approx(np.mean(pace.mean_mps), abs=0.1)
     assert main(["fit-gps-error", str(tmp_path / "none.csv")]) == 2
-    assert capsys.readouterr().err.startswith("streams.demo: ")
+    assert capsys.readouterr().err.startswith("streams.demo.day: ")

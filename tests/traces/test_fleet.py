@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from geo.errors import BadInput
 from models.records import Fix, RouteRequest, decode
-from streams.fleet import Ask, Fleet, Timed, begin_ts, parse_ask
+from streams.demo.fleet import Ask, Fleet, Timed, begin_ts, parse_ask
 from streams.traces import Trace
 
 T0 = 1_700_000_000.0

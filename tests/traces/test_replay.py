@@ -23,10 +23,10 @@ from confluent_kafka.admin import AdminClient
 
 from cli.replay import command
 from geo.errors import BadInput, FlaneurError, Unavailable
-from streams.fleet import Timed
-from streams.replay import PlaySummary, parse_speed, play
+from streams.demo.fleet import Timed
+from streams.demo.replay import PlaySummary, parse_speed, play
+from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from tests.broker.conftest import clear_topics
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from models.records import TrafficReport
-from streams.topics import TRAFFIC_REPORTS
+from streams.kafka.topics import TRAFFIC_REPORTS
 from tests.broker.deployment import Phone as Publisher
 from tests.web.pages import DESKTOP, PHONE, Phone, along, beside, browser
 from tests.web.stack import Running, alone

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.local_processes import RunFolder, any_port, stop
-from streams.local_services import run_folder, start_broker, start_redis, wait_for_broker, wait_for_redis
+from streams.kafka.topics import ensure_topics
+from streams.local.processes import RunFolder, any_port, stop
+from streams.local.services import run_folder, start_broker, start_redis, wait_for_broker, wait_for_redis
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from tests.broker.deployment import Worker
 from tests.broker.gateways import GatewayProcess
 

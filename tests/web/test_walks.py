@@ -15,7 +15,7 @@ from geo.geodesy import haversine_m
 from geo.graph import F64
 from geo.polyline import decode6
 from models.records import TrafficReport
-from streams.topics import TRAFFIC_REPORTS
+from streams.kafka.topics import TRAFFIC_REPORTS
 from tests.broker.deployment import Phone as Publisher
 from tests.broker.gateways import Device
 from tests.web.pages import DESKTOP, PHONE, Phone, along, beside

@@ -1,0 +1,117 @@
+"""What follows from a call of `models.trips.walking`: updates to send, messages to put aside, and counts."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo.errors import BadRecord, FlaneurError, NoCandidate, NoRoute
+from geo.graph import F64
+from geo.matching import Matches
+from geo.windows import DUPLICATE, IN_ORDER, LATE, OUT_OF_ORDER
+from models.fix_columns import BadValue
+from models.records import RouteUpdate
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A message, or one fix of it, that cannot be used."""
+
+    message_index: int
+    reason: str
+    detail: str
+
+
+@dataclass
+class FixCounts:
+    """What became of the fixes of a block."""
+
+    fixes: int = 0
+    late: int = 0
+    duplicate: int = 0
+    out_of_order: int = 0
+    matched: int = 0
+    off_network: int = 0
+    distance_m: float = math.nan  # mean over the matched
+    probability: float = math.nan
+    newest_ts: float = 0.0
+
+
+@dataclass
+class Step:
+    """Updates, problems, and what was counted on the way."""
+
+    updates: list[RouteUpdate] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    counts: FixCounts = field(default_factory=FixCounts)
+    decisions: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)  # by kernel
+
+    def decided(self, reason: str) -> None:
+        """Count a decision."""
+        self.decisions[reason] = self.decisions.get(reason, 0) + 1
+
+    def failed_with(self, error: FlaneurError) -> None:
+        """Count a search that found nothing."""
+        name = reason_of(error)
+        self.failed[name] = self.failed.get(name, 0) + 1
+
+    def problem(self, message_index: int, reason: str, detail: str) -> None:
+        """Put a message aside."""
+        self.problems.append(Problem(message_index, reason, detail))
+
+    def lap(self, kernel: str, started: float) -> float:
+        """Add the time since `started` to a kernel's; returns the time now."""
+        now = time.perf_counter()
+        self.seconds[kernel] = self.seconds.get(kernel, 0.0) + now - started
+        return now
+
+    def add(self, other: Step) -> None:
+        """Append what followed from a later call (its fixes are not added: only records come singly)."""
+        self.updates += other.updates
+        self.problems += other.problems
+        for mine, others in ((self.decisions, other.decisions), (self.failed, other.failed)):
+            for name, n in others.items():
+                mine[name] = mine.get(name, 0) + n
+        for kernel, seconds in other.seconds.items():
+            self.seconds[kernel] = self.seconds.get(kernel, 0.0) + seconds
+
+
+def reason_of(error: FlaneurError) -> str:
+    """The code that an error is counted and put aside under."""
+    if isinstance(error, BadRecord):
+        return error.reason
+    if isinstance(error, NoCandidate):
+        return "no_candidate"
+    return "no_route" if isinstance(error, NoRoute) else "bad_request"
+
+
+def problem_of(bad: BadValue) -> Problem:
+    """What the parser of fixes refused."""
+    where = f"fix {bad.fix_index}: " if bad.fix_index >= 0 else ""
+    return Problem(bad.message_index, bad.reason, where + bad.detail)
+
+
+def count_fixes(counts: FixCounts, kind: NDArray[np.uint8], ts: F64) -> None:
+    """Fill in how the fixes of a block came: `kind` (n,) as `geo.windows.classify_events` gives it."""
+    counts.fixes = len(kind)
+    counts.late = int(np.count_nonzero(kind == LATE))
+    counts.duplicate = int(np.count_nonzero(kind == DUPLICATE))
+    counts.out_of_order = int(np.count_nonzero(kind == OUT_OF_ORDER))
+    counts.newest_ts = float(ts.max())
+
+
+def count_matches(counts: FixCounts, kind: NDArray[np.uint8], matched: Matches) -> None:
+    """Fill in how the fixes of a block were matched."""
+    judged = kind == IN_ORDER
+    on = judged & (matched.off_network == 0)
+    counts.matched = int(np.count_nonzero(on))
+    counts.off_network = int(np.count_nonzero(judged)) - counts.matched
+    if counts.matched:
+        counts.distance_m = float(matched.distance_m[on].mean())
+        counts.probability = float(matched.probability[on].mean())
