@@ -17,7 +17,7 @@ from models.simulation.gps_error_fit import fit
 from models.simulation.walkers import Pace, fit_pace
 from streams.traces import Trace, read_traces
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+DATA = Path(__file__).resolve().parents[2] / "data"
 LEARNED = Path("traces") / "lyon" / "gps_error.json"
 #: The phone's clock was on local time there, see data/traces/multisensor/SOURCE.md.
 _PHONE_AHEAD_S = 7200.0

@@ -40,7 +40,7 @@ START_WITHIN_S = 60.0
 # the broker idles at 330 MB in all; a large heap would not help it, it lives off the operating system's cache
 BROKER_HEAP = ("-Xms256m", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def run_folder() -> RunFolder:
