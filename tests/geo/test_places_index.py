@@ -1,11 +1,12 @@
 """The index of places: one place for all pieces of a street, names as people type them."""
 
 import sqlite3
+import unicodedata
 from pathlib import Path
 
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geo.osm.basemap.features import Named, read_features
@@ -26,6 +27,8 @@ ALTONA = Path(__file__).parents[2] / "data" / "osm" / "altona" / "altona.osm.pbf
         ("Парк «Ёлка»", "парк елка"),
         ("H.C. Andersens Boulevard", "h c andersens boulevard"),
         ("Łódź", "lodz"),
+        ("𝓐𝔟𝒞 ﬁn ⅷ", "abc fin viii"),
+        ("Ǿresund", "oresund"),
         ("", ""),
         ("—", ""),
     ],
@@ -37,6 +40,14 @@ def test_names_are_compared_without_case_accents_and_punctuation(name, key):
 def test_cyrillic_is_read_as_latin():
     assert latin(name_key("Нюхавн")) == "nyukhavn"
     assert latin("nyhavn") == "nyhavn"
+
+
+@given(st.text(), st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
+@example("𝓐", "NFKC")  # has no small letter before it is taken apart
+def test_names_that_are_written_in_another_form_or_case_have_the_same_key(text, form):
+    key = name_key(text)
+    assert name_key(unicodedata.normalize(form, text)) == key
+    assert name_key(text.casefold()) == key
 
 
 @given(st.text())

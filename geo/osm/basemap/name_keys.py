@@ -21,8 +21,12 @@ _LATIN = str.maketrans(
 
 
 def name_key(text: str) -> str:
-    """Words of letters and digits, one space between them: "Østre Anlæg" becomes "ostre anlaeg"."""
-    plain = unicodedata.normalize("NFKD", text.casefold().translate(_PLAIN))
+    """Words of letters and digits, one space between them: "Østre Anlæg" becomes "ostre anlaeg".
+
+    Names that look alike (Unicode's compatibility equivalence) have one key, and a key is its own.
+    """
+    # taken apart before it is folded: 𝓐 has no small letter, the A in it has
+    plain = unicodedata.normalize("NFKD", text).casefold().translate(_PLAIN)
     letters = (letter for letter in plain if not unicodedata.combining(letter))
     return " ".join("".join(letter if letter.isalnum() else " " for letter in letters).split())
 
