@@ -23,11 +23,10 @@ from gateway.route_answer import route_answer
 from gateway.updates import NO_SUCH_TRIP
 from geo.errors import BadRecord
 from geo.routing.costs import FACTOR_NAMES
-from models.records import Rating, RouteRequest, encode
+from models.records import MAX_PROPOSAL_BYTES, Rating, RouteRequest, encode
 from streams.kafka.topics import RATINGS, ROUTE_REQUESTS
 
 BEGINS_WITHIN_S = 5.0
-LONGEST_ID = 8_192
 
 
 class Started(msgspec.Struct):
@@ -40,7 +39,7 @@ class Started(msgspec.Struct):
 class RatingBody(msgspec.Struct):
     """What a walker thinks of a proposal, or of the route under way (its trip's id)."""
 
-    proposal: Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
+    proposal: Annotated[str, Meta(min_length=1, max_length=MAX_PROPOSAL_BYTES)]
     verdict: Literal["like", "dislike"] | Annotated[int, Meta(ge=1, le=5)]
     reason: Annotated[str, Meta(max_length=250)] | None = None
     ts: Annotated[float, Meta(gt=0, lt=1e11)] | None = None
@@ -100,7 +99,7 @@ async def rate(request: web.Request) -> web.Response:
     device = await device_of(request)
     body = _decoded(await request.read(), RatingBody)
     record = Rating(
-        device=device, proposal=_rated(body.proposal), ts=body.ts or time.time(), verdict=body.verdict,
+        device=device, proposal=body.proposal, ts=body.ts or time.time(), verdict=body.verdict,
         reason=body.reason,
     )  # fmt: skip
     await _send(gateway_of(request), RATINGS, device, record)
@@ -113,11 +112,6 @@ async def erase_me(request: web.Request) -> web.Response:
     await _send_kind(gateway, device, "erase")
     await gateway.devices.erase(device)  # last: whoever was told of an error can ask again
     return answer(Taken(), 202)
-
-
-def _rated(proposal: str) -> str:
-    """The id as the record takes it: of a very long one only its beginning, which nobody else's has."""
-    return proposal.encode()[:128].decode(errors="ignore")
 
 
 async def _send_kind(gateway: Gateway, device: str, kind: str) -> None:

@@ -41,6 +41,7 @@ __all__ = [
     "CONDITION_FEATURES",
     "CROWD_PREFIX",
     "MAX_LETTER_BYTES",
+    "MAX_PROPOSAL_BYTES",
     "MAX_VALUE_BYTES",
     "MIN_WALKERS",
     "REASONS",
@@ -65,6 +66,7 @@ __all__ = [
 
 MAX_VALUE_BYTES = 1 << 20
 MAX_LETTER_BYTES = 12 << 20  # a dead letter holds a value that may have been too large, in base64
+MAX_PROPOSAL_BYTES = 8_192  # its id holds the way itself: a day's walk has fewer
 REQUEST_KINDS = ("loop", "to", "stop", "erase")
 CROWD_PREFIX = "crowd:"  # of the keys of edge-conditions under which stands what walkers tell
 MIN_WALKERS = 5  # nothing is told of a place where fewer of them were: k-anonymity
@@ -91,6 +93,7 @@ _TEMP = Number(-100, 100)
 _PERCENT = Number(0, 100)
 _SEVERITY = Number(0, 10)
 _ID = Text(128)
+_PROPOSAL = Text(MAX_PROPOSAL_BYTES)
 _METRES_OR_SECONDS = Number(digits=0)
 _CHANGE = Parts(
     {
@@ -145,7 +148,7 @@ class RouteRequest:
     duration_s: Annotated[float | None, Number(60, 86_400)] = None
     length_m: Annotated[float | None, Number(100, 100_000)] = None
     taste: Annotated[dict[str, float] | None, Numbers(Number(-100, 100))] = None
-    proposal: Annotated[str | None, Text(8192)] = None
+    proposal: Annotated[str | None, _PROPOSAL] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +156,7 @@ class Rating:
     """What a walker thinks of a proposal (topic ratings)."""
 
     device: Id
-    proposal: Id
+    proposal: Annotated[str, _PROPOSAL]
     ts: Epoch
     verdict: Annotated[str | int, Verdict()]
     reason: Annotated[str | None, Text(1024, free=True, empty=True)] = None

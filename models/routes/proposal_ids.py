@@ -18,8 +18,8 @@ import numpy as np
 from geo.cities import Cities, City
 from geo.errors import BadInput
 from geo.graph import I32, Graph
+from models.records import MAX_PROPOSAL_BYTES
 
-LONGEST = 8_192  # characters: a day's walk has fewer
 _HEAD = struct.Struct(">IIHHH")  # checksum of the graph, first edge, fractions of the ends, number of edges
 _WHOLE = 65_535
 _SEED = 251  # what is left of the number when all choices are read: hardly so in an id that was made up
@@ -52,8 +52,10 @@ def proposal_id(graph: Graph, checksum: int, edges: I32, start_fraction: float, 
 
 def proposed_way(cities: Cities, text: str) -> ProposedWay:
     """The way that an id holds; raises BadInput for what is no id, or one of another map than these."""
-    if len(text) > LONGEST:
-        raise BadInput(f"a proposal's id has at most {LONGEST} characters, this one has {len(text)}")
+    if len(text) > MAX_PROPOSAL_BYTES:
+        raise BadInput(
+            f"a proposal's id has at most {MAX_PROPOSAL_BYTES} characters, this one has {len(text)}"
+        )
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         checksum, first, start, end, count = _HEAD.unpack_from(data)

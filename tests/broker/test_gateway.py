@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
+from models.records import MAX_PROPOSAL_BYTES, Rating, decode
+from models.routes.proposal_ids import proposal_id
 from streams.kafka.topic_reader import TopicReader, partition_of
-from streams.kafka.topics import GPS_FIXES
+from streams.kafka.topics import GPS_FIXES, RATINGS
 from streams.settings import Settings
 from tests.broker.gateways import Device, GatewayProcess, ask
+from tests.geo.naive_city import lattice_city
+from tests.geo.walked import wander
 
 
 @pytest.fixture
@@ -77,6 +82,21 @@ def test_who_is_not_signed_in_publishes_nothing(gateway: GatewayProcess, setting
     assert device.ask("DELETE", "/v1/devices/key").status == 204
     assert ask(f"{url}?key={device.key}", "POST", fix).status == 401
     assert len(published(settings)) == 3
+
+
+def test_a_rated_proposal_is_in_the_topic_whole(gateway: GatewayProcess, settings: Settings) -> None:
+    city = lattice_city(seed=4, side=20)
+    way = wander(city, np.random.default_rng(5), 5_000)  # 100 km, the most that can be wished for
+    rated = proposal_id(city, 7, way.edges, way.start_fraction, way.end_fraction)
+    assert len(rated) > 1_000
+    device = Device(gateway)
+    assert device.ask("POST", "/v1/ratings", {"proposal": rated, "verdict": "dislike"}).status == 202
+    too_long = {"proposal": "x" * (MAX_PROPOSAL_BYTES + 1), "verdict": 1}
+    assert device.ask("POST", "/v1/ratings", too_long).status == 422
+    with TopicReader(settings.bootstrap) as topics:
+        (told,) = topics.messages(RATINGS)
+    assert told.value is not None
+    assert decode(Rating, told.value).proposal == rated
 
 
 def test_a_second_gateway_knows_a_device_at_once(
