@@ -285,10 +285,12 @@ async def _keep_lease() -> None:
 async def _report() -> None:
     """Lag and gauges, several times a second; feeds the watchdog."""
     metrics.serve(settings)
+    metrics.PARTITIONS_ALL.labels(WALKERS_TABLE).set(settings.partitions)
     watchdog.start()
     while not app.should_stop:
         for shards in ALL_SHARDS:
             await shards.heal_silence()
+            shards.count_holes()
         lag = sum(shards.measure_lag() for shards in ALL_SHARDS)
         unopened = sum(shards.unopened for shards in ALL_SHARDS)
         watchdog.tell(lag, unopened, sum(shards.progress for shards in ALL_SHARDS))

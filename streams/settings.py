@@ -21,6 +21,7 @@ class Settings:
     bootstrap: str = "127.0.0.1:9092"  # Kafka brokers, host:port[,host:port]
     redis_url: str = "redis://127.0.0.1:6379/0"  # the online store
     graph_dir: str = ".run/graph"  # what `flaneur import-osm` made
+    data_dir: str = ""  # a folder whose disk a worker's metrics tell of, such as the broker's on this machine
     group: str = "flaneur"  # consumer group and prefix of the changelog topics
     worker_id: str = ""  # stable name of this worker: a restarted one takes its partitions back at once
     metrics_host: str = "127.0.0.1"

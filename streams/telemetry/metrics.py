@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from geo.errors import Unavailable
+from models.records import REASONS
+from streams.kafka.topics import CELL_TOPICS, DEVICE_TOPICS, REPORT_TOPICS
 from streams.settings import Settings
+from streams.telemetry.block_histogram import BlockHistogram
 
 _LATENCY_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _WORK_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -36,6 +40,14 @@ BROKER_AGE = Histogram(
     "From the broker's time of a message to the end of its block",
     buckets=_LATENCY_S,
 )
+ANSWER_AGE = BlockHistogram(
+    "flaneur_answer_seconds",
+    "From the time of a message of gps-fixes until it was processed and what followed was acknowledged",
+    _LATENCY_S,
+)
+NEWEST_TS = Gauge(
+    "flaneur_newest_message_timestamp_seconds", "Broker's time of the newest message processed", ["topic"]
+)
 
 MATCHED = Counter("flaneur_fixes_matched", "Fixes by what the matcher found", ["state"])
 MATCH_DISTANCE = Gauge("flaneur_match_distance_m", "Mean distance of a block's matched fixes to their edge")
@@ -58,6 +70,10 @@ FORECAST_ERROR = Gauge(
 CITIES_OPEN = Gauge("flaneur_cities_open", "Cities whose graphs are open, because somebody walks there")
 CONDITIONS_VERSION = Gauge("flaneur_conditions_version", "Version of the costs in use")
 CONDITIONS_TS = Gauge("flaneur_conditions_timestamp_seconds", "Event time of the newest condition in use")
+CONDITIONS_CURRENT_TS = Gauge(
+    "flaneur_conditions_current_timestamp_seconds",
+    "When the costs in use last contained every edge condition that the broker had",
+)
 CONDITIONS_SENT = Counter("flaneur_edge_conditions", "Edge conditions sent", ["kind"])
 WORLD_CHECK_SECONDS = Histogram(
     "flaneur_world_check_seconds", "Re-scoring of all live routes after a change", buckets=_WORK_S
@@ -72,7 +88,7 @@ CHECKPOINT_SLICE_SECONDS = Histogram(
 CHECKPOINT_BYTES = Counter("flaneur_checkpoint_bytes", "Bytes written to changelogs")
 CHECKPOINT_TS = Gauge(
     "flaneur_checkpoint_timestamp_seconds",
-    "When a partition's newest checkpoint was delivered",
+    "When a partition's newest checkpoint was delivered, or was found to contain everything",
     ["table", "partition"],
 )
 LAG_MESSAGES = Gauge("flaneur_consumer_lag_messages", "Messages not yet processed", ["topic", "partition"])
@@ -88,6 +104,8 @@ REBALANCE_PAUSE_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
 PARTITIONS = Gauge("flaneur_assigned_partitions", "Partitions that this worker owns", ["table"])
+PARTITIONS_ALL = Gauge("flaneur_partitions", "Partitions that all workers own together", ["table"])
+HOLES_OPEN = Gauge("flaneur_holes_open", "Partitions with a hole that is not closed yet", ["topic"])
 HOLES_FOUND = Counter("flaneur_holes_found", "Blocks that did not begin where the checkpoint ends", ["topic"])
 HOLES_HEALED = Counter("flaneur_holes_healed", "Holes closed by seeking back", ["topic"])
 OFFSETS_LOST = Counter("flaneur_offsets_lost", "Offsets that the broker no longer has", ["topic"])
@@ -98,8 +116,18 @@ MESSAGES_REBUILT = Counter(
     "flaneur_messages_rebuilt", "Messages read again for a checkpoint that was not whole", ["topic"]
 )
 RECOVERED_BUCKETS = Counter("flaneur_recovered_buckets", "Buckets taken from a changelog", ["table"])
+BROKER_TS = Gauge("flaneur_broker_answered_timestamp_seconds", "When the broker was last asked and answered")
+DISK_BYTES = Gauge("flaneur_disk_bytes", "Size of the disk that DATA_DIR is on", ["folder"])
+DISK_FREE_BYTES = Gauge("flaneur_disk_free_bytes", "What is free of it", ["folder"])
 ONLINE_STORE_ERRORS = Counter("flaneur_online_store_errors", "Failed writes to the online store")
 ONLINE_STORE_KEYS = Counter("flaneur_online_store_keys", "Keys written to the online store", ["entity"])
+
+# a counter that appears only with its first event has not risen, as Prometheus sees it: alerts would miss it
+for _topic in (*DEVICE_TOPICS, *REPORT_TOPICS, *CELL_TOPICS):
+    for _reason in (*REASONS, "internal_error"):
+        DEAD_LETTERS.labels(_topic, _reason)
+    for _counter in (HOLES_FOUND, HOLES_HEALED, OFFSETS_LOST):
+        _counter.labels(_topic)
 
 
 _servers: dict[int, WSGIServer] = {}
@@ -112,6 +140,7 @@ def serve(settings: Settings) -> int:
     """
     port = settings.metrics_port
     if port not in _servers:
+        _watch_disk(settings.data_dir)
         try:
             _servers[port], _ = start_http_server(port, settings.metrics_host)
         except OSError as error:
@@ -120,3 +149,10 @@ def serve(settings: Settings) -> int:
                 f" is another worker running? Set METRICS_PORT"
             ) from error
     return int(_servers[port].server_port)
+
+
+def _watch_disk(folder: str) -> None:
+    """Tell of the disk that this folder is on, as it is whenever Prometheus asks; of none without a name."""
+    if folder:
+        DISK_BYTES.labels(folder).set_function(lambda: shutil.disk_usage(folder).total)
+        DISK_FREE_BYTES.labels(folder).set_function(lambda: shutil.disk_usage(folder).free)

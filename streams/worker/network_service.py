@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from geo.cities import Cities, open_cities
 from geo.errors import BadRecord
@@ -31,6 +33,7 @@ Listener = Callable[[dict[int, Network]], Awaitable[None]]
 POLL_MS = 100
 GATHER_S = 0.05  # conditions that come together make one version
 TICK_S = 5.0
+ASK_S = 5.0
 
 
 class NetworkService:
@@ -97,11 +100,13 @@ class NetworkService:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=POLL_MS,
         )
+        asking: asyncio.Future[None] | None = None
         await consumer.start()
         try:
             consumer.assign([partition])
             await consumer.seek_to_beginning(partition)
             end = (await consumer.end_offsets([partition]))[partition]
+            asking = asyncio.ensure_future(self._compare(consumer, partition))
             while True:
                 position = await consumer.position(partition)
                 changed = await self._read(consumer, partition)
@@ -112,7 +117,26 @@ class NetworkService:
                     await self._swap(position)
                     self.ready.set()
         finally:
+            if asking is not None:
+                asking.cancel()
             await consumer.stop()
+
+    async def _compare(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
+        """Ask where the topic ends, for ever: tells that the broker answers, and whether all of it is in use.
+
+        A consumer that only reads does not say when its broker is away.
+        """
+        while True:
+            asked_at = time.time()
+            try:
+                end = (await asyncio.wait_for(consumer.end_offsets([partition]), ASK_S))[partition]
+            except (KafkaError, TimeoutError):
+                pass
+            else:
+                metrics.BROKER_TS.set(asked_at)
+                if self.ready.is_set() and self._version >= end:
+                    metrics.CONDITIONS_CURRENT_TS.set(asked_at)
+            await asyncio.sleep(ASK_S)
 
     async def _read(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> bool:
         records = (await consumer.getmany(partition, timeout_ms=POLL_MS)).get(partition, [])

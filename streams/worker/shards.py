@@ -21,9 +21,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import faust
+import numpy as np
 from faust.types import TP
 
 from geo.errors import FlaneurError
+from streams.kafka.topics import GPS_FIXES
 from streams.settings import Settings
 from streams.telemetry import metrics
 from streams.transport.block import Block
@@ -190,7 +192,10 @@ class Shards:
                 return False
         owned.positions[block.topic] = block.next_offset
         owned.newest_s[block.topic] = float(block.timestamps_ms[-1]) / 1000.0
-        await self.emit(owned, block.partition, outcome)
+        delivered = await self.emit(owned, block.partition, outcome)
+        if block.topic == GPS_FIXES:
+            _when_answered(block, delivered)
+        metrics.NEWEST_TS.labels(block.topic).set(owned.newest_s[block.topic])
         metrics.BLOCKS.labels(block.topic).inc()
         metrics.BLOCK_MESSAGES.observe(len(block))
         metrics.MESSAGES.labels(block.topic).inc(len(block))
@@ -230,14 +235,14 @@ class Shards:
             ]
         )
 
-    async def emit(self, owned: _Owned, partition: int, outcome: Outcome) -> None:
+    async def emit(self, owned: _Owned, partition: int, outcome: Outcome) -> asyncio.Future[None] | None:
         """Store what the messages follow from; once that is delivered they are sent. The lock must be held.
 
         Returns while both are under way: the next block need not wait. Messages stay in the order of these
-        calls; `settle` waits for them.
+        calls; `settle` waits for them, and the future that is returned for this one's (None: there are none).
         """
         if not outcome.messages and not outcome.write_ahead:
-            return
+            return None
         if len(owned.under_way) >= MOST_UNDER_WAY:
             await self.settle(owned)
         stored = (
@@ -247,6 +252,7 @@ class Shards:
         handed_over = asyncio.get_running_loop().create_future()
         delivered = asyncio.ensure_future(self._send(owned, stored, before, outcome.messages, handed_over))
         owned.under_way.append(_Sending(handed_over, delivered))
+        return delivered
 
     async def _send(
         self,
@@ -294,6 +300,7 @@ class Shards:
             )  # fmt: skip
             expected = owned.positions[block.topic] = earliest
             if block.first_offset <= expected:
+                owned.sought.pop(block.topic, None)
                 return block.since(expected)
         was_expected, was_first, times = owned.sought.get(block.topic, (-1, -1, 0))
         if was_expected == expected and was_first == block.first_offset:
@@ -437,6 +444,7 @@ class Shards:
             names, positions = sorted(owned.shard.dirty()), dict(owned.positions)
             emitted, before = [one.delivered for one in owned.under_way], owned.stored
         if not names and owned.stored == positions:
+            metrics.CHECKPOINT_TS.labels(self.table.name, str(partition)).set(time.time())
             return
         started = time.perf_counter()
         sent: list[asyncio.Future[Any]] = []
@@ -563,6 +571,18 @@ class Shards:
                 metrics.HOLES_HEALED.labels(tp.topic).inc()
                 self._still[tp] = (position, now)
 
+    def count_holes(self) -> None:
+        """Set the metric of open holes: sought back to, and nothing has come since that closes them."""
+        holes = dict.fromkeys(self.topics, 0)
+        for partition, owned in self.owned.items():
+            for topic, position in owned.positions.items():
+                tp = TP(topic, partition)
+                silent = self._healed.get(tp, (-1, 0))[0] == position
+                behind = (self.app.consumer.highwater(tp) or 0) > position
+                holes[topic] += topic in owned.sought or (silent and behind)
+        for topic, count in holes.items():
+            metrics.HOLES_OPEN.labels(topic).set(count)
+
     @property
     def unopened(self) -> int:
         """Partitions that are assigned and not open yet."""
@@ -587,3 +607,16 @@ class Shards:
                 metrics.LAG_SECONDS.labels(topic, str(partition)).set(max(0.0, behind))
                 total += lag
         return total
+
+
+def _when_answered(block: Block, delivered: asyncio.Future[None] | None) -> None:
+    """Note the age of a block's messages, each once, as soon as what followed is delivered."""
+
+    def note(_: object = None) -> None:
+        ages_s = time.time() - np.asarray(block.timestamps_ms, np.float64) / 1000.0
+        metrics.ANSWER_AGE.observe_all(np.maximum(ages_s, 0.0))
+
+    if delivered is None:
+        note()
+    else:
+        delivered.add_done_callback(note)

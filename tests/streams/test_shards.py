@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from faust.types import TP
+from prometheus_client import REGISTRY
 
 from streams.settings import Settings
 from streams.transport.block import Block
@@ -156,6 +157,11 @@ class Owner:
         asyncio.run(self.shards.checkpoint_all())
 
     @property
+    def open_holes(self) -> float:
+        self.shards.count_holes()
+        return REGISTRY.get_sample_value("flaneur_holes_open", {"topic": "t"}) or 0.0
+
+    @property
     def total(self) -> int:
         shard: Any = self.shards.owned[0].shard
         return int(shard.total)
@@ -176,8 +182,10 @@ def test_a_hole_is_sought_back_and_nothing_is_processed(monkeypatch: pytest.Monk
     owner.take([5], b"16")
     assert owner.total == 1
     assert owner.consumer.sought == [(TP("t", 0), 1)]
+    assert owner.open_holes == 1
     owner.take([1, 2, 3, 4, 5], b"2", b"0", b"0", b"0", b"4")
     assert owner.total == 7
+    assert owner.open_holes == 0
 
 
 def test_a_hole_with_nothing_in_it_is_accepted_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,9 +357,11 @@ def test_what_waits_and_does_not_come_is_sought_back(monkeypatch: pytest.MonkeyP
     assert silence.heal(0.0) == []
     assert silence.heal(0.5 * module.SILENCE_S) == []
     assert silence.heal(0.6 * module.SILENCE_S) == [(TP("t", 0), 1)]
+    assert owner.open_holes == 1
     assert silence.heal(1.5 * module.SILENCE_S) == []  # the answer may be on its way
     assert silence.heal(0.6 * module.SILENCE_S) == [(TP("t", 0), 1)]
     owner.take([1, 2], b"2", b"4")
+    assert owner.open_holes == 0
     assert silence.heal(60.0) == []
     assert owner.total == 7
 
