@@ -21,7 +21,7 @@ from streams.local.services import (
     redis_answers,
     run_folder,
 )
-from streams.local.tools import JAVA_AT_LEAST, find_java, find_maven, find_redis, version_of
+from streams.local.tools import JAVA_AT_LEAST, find_java, find_maven, find_prometheus, find_redis, version_of
 from streams.settings import Settings
 
 PYTHON_AT_LEAST = (3, 11)
@@ -85,6 +85,7 @@ def examine(folder: RunFolder) -> Iterator[Finding]:
             yield _reachable("redis", url, redis_answers, f"see {folder.logs}/redis.log")
         else:
             yield _port("redis", REDIS_PORT)
+    yield _prometheus()
     yield _graph(folder)
     yield _disk(folder)
 
@@ -119,6 +120,13 @@ def _program(name: str, find: Callable[[], object], remedy: str, *ask_version: s
     if path is None:
         return Finding(name, False, "not found", remedy)
     return Finding(name, True, f"{path}, {version_of(path, *ask_version)}")  # type: ignore[arg-type]
+
+
+def _prometheus() -> Finding:
+    """Whether runs are recorded; all else works without."""
+    path = find_prometheus()
+    found = "not found, so runs are not recorded: `make setup`" if path is None else str(path)
+    return Finding("prometheus", True, found)
 
 
 def _broker_programs(folder: RunFolder) -> Iterator[Finding]:

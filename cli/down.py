@@ -18,7 +18,7 @@ LOCK_WITHIN_S = 10.0
 
 @click.command("down")
 def command() -> None:
-    """Stop workers, gateway, Redis and broker of this folder, and a `flaneur up` that watches over them.
+    """Stop all that runs in this folder, and a `flaneur up` that watches over it.
 
     Only processes that were started from here are touched, whatever else listens on those ports.
 

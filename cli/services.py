@@ -1,4 +1,4 @@
-"""Brings up what one machine needs (broker, Redis, topics, graph, workers), and takes it down again."""
+"""Brings up what one machine needs, from the broker to Prometheus, and takes it down again."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from streams.local.processes import (
     spawn,
     stop,
 )
+from streams.local.prometheus import Target, start_prometheus, wait_for_prometheus
 from streams.local.services import (
     broker_answers,
     redis_answers,
@@ -35,12 +36,14 @@ from streams.local.services import (
     wait_for_broker,
     wait_for_redis,
 )
+from streams.local.tools import find_prometheus
 from streams.settings import Settings
 from streams.telemetry.scrape import scrape
 
 METRICS_PORT = 9464
 GATEWAY_PORT = 8080
 GATEWAY = "gateway"
+PROMETHEUS = "prometheus"
 WATCHER = "up"  # the process that started the others
 # the first worker on a machine compiles every kernel before it asks for partitions
 WORKER_WITHIN_S = 300.0
@@ -81,6 +84,7 @@ class Wanted:
     workers: int = 1
     keep: bool = False
     gateway_port: int | None = None
+    prometheus_port: int | None = None
 
 
 class Stack:
@@ -109,6 +113,7 @@ class Stack:
         gateway = self._start_gateway()
         self._start_workers()
         self._wait_for_gateway(gateway)
+        self._start_prometheus()
         return self.settings
 
     def stop(self) -> None:
@@ -122,6 +127,10 @@ class Stack:
     def gateway(self) -> LocalProcess | None:
         """The gateway of this run, alive or not."""
         return next((process for process in self.state.processes if process.name == GATEWAY), None)
+
+    def prometheus(self) -> LocalProcess | None:
+        """The Prometheus of this run, alive or not; None where it is not installed."""
+        return next((process for process in self.state.processes if process.name == PROMETHEUS), None)
 
     def check(self, restart: bool = False) -> None:
         """A worker or gateway that has ended is started again (`restart`), or a reason for Unavailable."""
@@ -228,6 +237,18 @@ class Stack:
                 )
             time.sleep(0.1)
         self.say(f"gateway: http://127.0.0.1:{gateway.port}/")
+
+    def _start_prometheus(self) -> None:
+        """Record what every process of ours tells, where the program is installed; nothing depends on it."""
+        if find_prometheus() is None:
+            self.say("Prometheus: not installed, so nothing is recorded (`make setup` says how to have it)")
+            return
+        self._clear(PROMETHEUS)
+        gateway = self.gateway()
+        targets = [Target("worker", worker.name, worker.port or 0) for worker in self.workers()]
+        targets += [Target("gateway", GATEWAY, gateway.port or 0)] if gateway else []
+        process = self._started(start_prometheus(self.folder, targets, port=self.wanted.prometheus_port))
+        self.say(f"Prometheus: {wait_for_prometheus(process, self.folder)}/")
 
     def _spawn(self, name: str, command: str, port: int, settings: Settings) -> LocalProcess:
         """Start one of our own commands with these settings."""

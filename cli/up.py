@@ -47,6 +47,9 @@ STALLED_S = 120.0
 @click.option("--kafka-port", type=click.IntRange(1, 65535), help="Demand a port. [9092 or the next free]")
 @click.option("--redis-port", type=click.IntRange(1, 65535), help="Demand a port. [6379 or the next free]")
 @click.option("--gateway-port", type=click.IntRange(1, 65535), help="Demand a port. [8080 or the next free]")
+@click.option(
+    "--prometheus-port", type=click.IntRange(1, 65535), help="Demand a port. [9090 or the next free]"
+)
 def command(
     once: bool,
     as_json: bool,
@@ -59,8 +62,9 @@ def command(
     kafka_port: int | None,
     redis_port: int | None,
     gateway_port: int | None,
+    prometheus_port: int | None,
 ) -> int:
-    """Start broker, Redis, worker, gateway; replay recorded walks with weather and traffic; watch.
+    """Start broker, Redis, worker, gateway, Prometheus; replay recorded walks, weather and traffic; watch.
 
     Everything listens on this machine only, keeps its files in .run, and ends with this command (Ctrl-C).
     BOOTSTRAP and REDIS_URL name a broker and a Redis that you have; then none is started.
@@ -84,7 +88,8 @@ def command(
             raise Unavailable(
                 f"Flaneur already runs in {folder.path}: `flaneur status` shows it, `flaneur down` ends it"
             )
-        stack = Stack(folder, Wanted(kafka_port, redis_port, workers, keep, gateway_port), say)
+        wanted = Wanted(kafka_port, redis_port, workers, keep, gateway_port, prometheus_port)
+        stack = Stack(folder, wanted, say)
         run: _Run | None = None
         interrupted = False
         try:
@@ -141,6 +146,8 @@ class _Run:
         where += [
             (worker.name, f"http://127.0.0.1:{worker.port}/metrics") for worker in self._stack.workers()
         ]
+        if prometheus := self._stack.prometheus():
+            where += [("Prometheus", f"http://127.0.0.1:{prometheus.port}/")]
         where += [("broker", self._stack.settings.bootstrap), ("Redis", self._stack.settings.redis_url)]
         where += [("logs", str(self._stack.folder.logs))]
         moved_at, seen = time.monotonic(), self._progress()

@@ -36,6 +36,10 @@ apt_install() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" </dev/null >&2
 }
 
+refresh_packages() {
+    as_root apt-get update -q </dev/null >&2 || say "the list of packages could not be refreshed, trying the old one"
+}
+
 # the package of the first name that this release of Debian or Ubuntu has
 first_offered() {
     for name in "$@"; do
@@ -88,15 +92,18 @@ make_venv() {
     touch .venv/.installed
 }
 
-# --- java, maven, redis -------------------------------------------------------------------------------------
+# --- java, maven, redis; prometheus where it may be -----------------------------------------------------------
+
+is_missing() { ! "$PYTHON" -m streams.local.tools "$1" >/dev/null; }
 
 missing_tools() {
     for tool in java maven redis; do
         # a broker and a Redis of your own need none of them
         [ "$tool" = redis ] && [ -n "${REDIS_URL:-}" ] && continue
         [ "$tool" != redis ] && [ -n "${BOOTSTRAP:-}" ] && continue
-        "$PYTHON" -m streams.local.tools "$tool" >/dev/null || printf '%s ' "$tool"
+        is_missing "$tool" && printf '%s ' "$tool"
     done
+    return 0
 }
 
 debian_packages() {
@@ -121,21 +128,41 @@ brew_packages() {
 # shellcheck disable=SC2046,SC2086  # lists of plain words are split on purpose
 install_tools() {
     missing=$(missing_tools)
-    [ -z "$missing" ] && return
-    if may_use_apt; then
-        as_root apt-get update -q </dev/null >&2 || say "the list of packages could not be refreshed, trying the old one"
-        say "installing" $(debian_packages $missing)
-        apt_install $(debian_packages $missing)
-    elif command -v brew >/dev/null 2>&1; then
-        say "installing" $(brew_packages $missing)
-        brew install $(brew_packages $missing) </dev/null >&2
-    elif command -v apt-get >/dev/null 2>&1; then
-        fail "missing: ${missing}- run: sudo apt-get install" $(debian_packages $missing)
-    else
-        fail "missing: ${missing}- install Java 17 or newer, Maven and redis-server, then run it again"
+    if [ -n "$missing" ]; then
+        if may_use_apt; then
+            refresh_packages
+            say "installing" $(debian_packages $missing)
+            apt_install $(debian_packages $missing)
+        elif command -v brew >/dev/null 2>&1; then
+            say "installing" $(brew_packages $missing)
+            brew install $(brew_packages $missing) </dev/null >&2
+        elif command -v apt-get >/dev/null 2>&1; then
+            fail "missing: ${missing}- run: sudo apt-get install" $(debian_packages $missing)
+        else
+            fail "missing: ${missing}- install Java 17 or newer, Maven and redis-server, then run it again"
+        fi
+        missing=$(missing_tools)
+        [ -z "$missing" ] || fail "installed, but still not found: $missing- is Java 17 or newer the one in JAVA_HOME?"
     fi
-    missing=$(missing_tools)
-    [ -z "$missing" ] || fail "installed, but still not found: $missing- is Java 17 or newer the one in JAVA_HOME?"
+    install_prometheus
+}
+
+# graphs and alerts need it, nothing else does: what goes wrong here is said, and setup goes on
+install_prometheus() {
+    is_missing prometheus || return 0
+    if may_use_apt; then
+        refresh_packages
+        say "installing prometheus"
+        apt_install prometheus || true
+        # Debian starts one at once that listens to the whole network; ours runs only beside Flaneur
+        if command -v systemctl >/dev/null 2>&1; then as_root systemctl disable --now prometheus >&2 || true; fi
+    elif command -v brew >/dev/null 2>&1; then
+        say "installing prometheus"
+        brew install prometheus </dev/null >&2 || true
+    fi
+    if is_missing prometheus; then
+        say "missing: prometheus - going on without graphs and alerts; to have them: sudo apt-get install prometheus"
+    fi
 }
 
 # --- the broker ---------------------------------------------------------------------------------------------
@@ -193,7 +220,7 @@ find_browser() {
 install_browser() {
     [ -n "$(find_browser)" ] && return
     if may_use_apt; then
-        as_root apt-get update -q </dev/null >&2 || say "the list of packages could not be refreshed, trying the old one"
+        refresh_packages
         say "installing chromium, which the tests drive"
         apt_install chromium
     else

@@ -160,18 +160,19 @@ def wait_for_broker(process: LocalProcess, folder: RunFolder, within_s: float = 
         # the port opens seconds after the start: a client before that would only back off longer and longer
         return process.port is not None and not is_free(process.port) and broker_answers(address)
 
-    _wait(process, ready, folder.logs / "kafka.log", within_s)
+    wait_until_ready(process, ready, folder.logs / "kafka.log", within_s)
     return address
 
 
 def wait_for_redis(process: LocalProcess, folder: RunFolder, within_s: float = START_WITHIN_S) -> str:
     """Wait until a Redis that we started answers; its URL."""
     url = f"redis://127.0.0.1:{process.port}/0"
-    _wait(process, lambda: redis_answers(url), folder.logs / "redis.log", within_s)
+    wait_until_ready(process, lambda: redis_answers(url), folder.logs / "redis.log", within_s)
     return url
 
 
-def _wait(process: LocalProcess, ready: Callable[[], bool], log: Path, within_s: float) -> None:
+def wait_until_ready(process: LocalProcess, ready: Callable[[], bool], log: Path, within_s: float) -> None:
+    """Wait for a child; Unavailable, with the end of its log, if it ends or takes too long and is stopped."""
     give_up = time.monotonic() + within_s
     while time.monotonic() < give_up:
         if has_ended(process):

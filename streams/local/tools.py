@@ -1,7 +1,7 @@
-"""Finds the programs that Flaneur runs beside itself: Java 17 or newer, Maven and redis-server.
+"""Finds the programs that Flaneur runs beside itself: Java 17 or newer, Maven, redis-server and Prometheus.
 
-`python -m streams.local.tools java|maven|redis` prints the path it would use, or exits with 1; `make setup`
-asks it before it installs anything.
+`python -m streams.local.tools java|maven|redis|prometheus` prints the path it would use, or exits with 1;
+`make setup` asks it before it installs anything.
 """
 
 from __future__ import annotations
@@ -82,12 +82,23 @@ def find_maven() -> Path | None:
     return _find("mvn")
 
 
+def find_prometheus() -> Path | None:
+    """The prometheus program, or None: nothing but graphs and alerts are lost without it."""
+    return _find("prometheus")
+
+
+def find_promtool() -> Path | None:
+    """The program that checks Prometheus's files, which comes with it; or None."""
+    return _find("promtool")
+
+
 def main(arguments: list[str]) -> int:
     """Print the path of one program; 1 if it is not there."""
     finders: dict[str, Callable[[], Path | None]] = {
         "java": find_java,
         "maven": find_maven,
         "redis": find_redis,
+        "prometheus": find_prometheus,
     }
     if len(arguments) != 1 or arguments[0] not in finders:
         print(f"usage: python -m streams.local.tools {'|'.join(finders)}", file=sys.stderr)

@@ -58,17 +58,20 @@ def up(flaneur: Callable[..., subprocess.Popen[str]], *arguments: str) -> subpro
         str(any_port()),
         "--gateway-port",
         str(any_port()),
+        "--prometheus-port",
+        str(any_port()),
     )
     return flaneur("up", "--no-live", "--walkers", "0", *ports, *arguments)
 
 
 def wait_for_workers(folder: RunFolder, child: subprocess.Popen[str]) -> tuple[LocalProcess, ...]:
-    """Wait until the run says that its worker is ready; the processes that it started."""
+    """Wait until the run says that all is started; the processes that it started."""
     assert child.stderr is not None
     for line in child.stderr:
-        if "metrics at" in line:
+        if line.startswith("Prometheus: http"):
             processes = folder.load().running()
-            assert {one.name for one in processes} == {"up", "kafka", "redis", "gateway", "worker-0"}
+            started = {"up", "kafka", "redis", "gateway", "worker-0", "prometheus"}
+            assert {one.name for one in processes} == started
             return processes
     raise AssertionError(f"it ended with {child.wait()} before its worker was ready")
 
@@ -119,7 +122,7 @@ def test_down_cleans_up_after_a_run_that_was_killed(
     child.send_signal(signal.SIGKILL)
     child.communicate()
     left = folder.load().running()
-    assert {one.name for one in left} == {"kafka", "redis", "gateway", "worker-0"}
+    assert {one.name for one in left} == {"kafka", "redis", "gateway", "worker-0", "prometheus"}
     down = flaneur("down")
     down.communicate(timeout=120)
     assert down.returncode == 0

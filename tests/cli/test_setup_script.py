@@ -15,7 +15,8 @@ import pytest
 SCRIPT = Path(__file__).parents[2] / "compose" / "setup.sh"
 # the real programs that the script may count on anywhere
 COMMON = ("sh", "env", "dirname", "sed", "rm", "mkdir", "touch", "true")
-OFFERED = "openjdk-17-jre-headless maven redis-server python3.12-venv"
+TOOLS = ("java", "maven", "redis", "prometheus")
+OFFERED = "openjdk-17-jre-headless maven redis-server prometheus python3.12-venv"
 
 
 class Machine:
@@ -48,7 +49,7 @@ class Machine:
 
     def installer(self, name: str) -> None:
         """A package manager that notes what it is asked for, after which every tool is there."""
-        have = " ".join(f'"{self.root}/have-{tool}"' for tool in ("java", "maven", "redis"))
+        have = " ".join(f'"{self.root}/have-{tool}"' for tool in TOOLS)
         note = f'echo "{name} $*" >> "{self.log}"; case " $* " in *" install "*) touch {have} ;; esac'
         self.program(name, note)
 
@@ -136,10 +137,30 @@ def test_another_system_is_told_what_is_missing(machine: Machine) -> None:
 def test_what_is_there_is_not_installed_again(machine: Machine) -> None:
     machine.debian()
     machine.program("id", "echo 0")
-    for tool in ("java", "maven", "redis"):
+    for tool in TOOLS:
         (machine.root / f"have-{tool}").touch()
     assert machine.run("tools").returncode == 0
     assert machine.noted() == []
+
+
+def test_only_prometheus_may_be_missing(machine: Machine) -> None:
+    for tool in ("java", "maven", "redis"):
+        (machine.root / f"have-{tool}").touch()
+    done = machine.run("tools")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "setup: missing: prometheus - going on without graphs and alerts; to have them:"
+        " sudo apt-get install prometheus\n"
+    )
+    machine.debian()
+    machine.program("id", "echo 0")
+    machine.program("systemctl", f'echo "systemctl $*" >> "{machine.log}"')
+    assert machine.run("tools").returncode == 0
+    assert machine.noted() == [
+        "apt-get update -q",
+        "apt-get install -y -q --no-install-recommends prometheus",
+        "systemctl disable --now prometheus",
+    ]
 
 
 def test_services_of_ones_own_need_no_programs(machine: Machine) -> None:
