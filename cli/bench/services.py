@@ -254,18 +254,16 @@ def scale(
 
 @click.command("gateway")
 @on_services
-@click.option(
-    "--batch-fixes", type=int, default=400_000, show_default=True, help="Over WebSocket, 100 a message."
-)
-@click.option(
-    "--single-fixes", type=int, default=40_000, show_default=True, help="Over WebSocket, one by one."
-)
+@click.option("--batch-fixes", type=int, default=400_000, show_default=True, help="WebSocket, 100 a message.")
+@click.option("--single-fixes", type=int, default=40_000, show_default=True, help="WebSocket, one by one.")
 @click.option("--http-fixes", type=int, default=20_000, show_default=True, help="Over HTTP, one by one.")
 @click.option(
-    "--rate", type=float, default=1_000.0, show_default=True, help="Fixes a second, for the latency."
+    "--rate", type=float, default=1_000.0, show_default=True, help="Fixes a second, to be heard of."
 )
 @click.option("--seconds", type=float, default=20.0, show_default=True, help="Of that.")
 @click.option("--subscribers", type=int, default=5_000, show_default=True, help="That only listen.")
+@click.option("--plans", type=int, default=300, show_default=True, help="By request.")
+@click.option("--pages", type=int, default=5, show_default=True, help="How often the web app is opened.")
 def gateway(
     as_json: bool,
     partitions: int,
@@ -277,13 +275,22 @@ def gateway(
     rate: float,
     seconds: float,
     subscribers: int,
+    plans: int,
+    pages: int,
 ) -> None:
-    """What a gateway takes in per second of its CPU time, how soon subscribers hear, what they cost."""
+    """What a gateway takes in per second of its CPU time, how soon subscribers hear, what they cost; a plan
+    by request; and the web app in a real browser, where there is Chromium.
+
+    \b
+    Examples:
+      flaneur bench gateway --json
+      flaneur bench gateway --subscribers 20000 --rate 2000
+    """
     from bench.gateway import GatewayJob, run_gateway
 
     job = GatewayJob(
-        batch_fixes, single_fixes, http_fixes, rate, seconds, subscribers=subscribers,
-        partitions=partitions, seed=seed,
+        batch_fixes, single_fixes, http_fixes, rate, seconds, subscribers=subscribers, plans=plans,
+        pages=pages, partitions=partitions, seed=seed,
     )  # fmt: skip
     measure("gateway", as_json, graph_dir, lambda session: run_gateway(job, session))
 
