@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
@@ -29,28 +24,17 @@ from streams.local.processes import any_port
 from streams.settings import Settings
 from streams.worker.ahead import holds_walkers
 from streams.worker.checkpoints import unseal
+from tests.broker.own_process import OwnProcess, wait_for
 
-READY_WITHIN_S = 60.0
 
+class Worker(OwnProcess):
+    """One `flaneur worker`."""
 
-class Worker:
-    """One `flaneur worker` process; its log is in `log`."""
+    what = "worker"
 
     def __init__(self, settings: Settings, folder: Path, worker_id: str = "test-0") -> None:
-        self.settings = replace(settings, worker_id=worker_id, metrics_port=any_port())
-        self.log = folder / f"{worker_id}.log"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> Worker:
-        names = ("bootstrap", "redis_url", "graph_dir", "group", "worker_id", "metrics_port", "partitions")
-        names += ("session_timeout_s", "accept_loss")
-        env = os.environ | {name.upper(): str(getattr(self.settings, name)) for name in names}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self.command(), env=env, stdout=log, stderr=log)
-        return self
-
-    def command(self) -> list[str]:
-        return [str(Path(sys.executable).parent / "flaneur"), "worker"]
+        own = replace(settings, worker_id=worker_id, metrics_port=any_port())
+        super().__init__(own, folder, worker_id)
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of a metric's samples that have these labels; 0 while the worker does not answer."""
@@ -66,43 +50,14 @@ class Worker:
                 total += float(line.rsplit(" ", 1)[1])
         return total
 
-    def wait_ready(self, partitions: int | None = None) -> Worker:
-        """Wait until this worker has opened so many partitions (by default all)."""
+    def is_ready(self, partitions: int | None = None) -> bool:
+        """Whether it has opened so many partitions (by default all)."""
         wanted = self.settings.partitions if partitions is None else partitions
+        return self.metric("flaneur_assigned_partitions", table="walkers") == wanted
 
-        def ready() -> bool:
-            assert self.process is not None
-            if self.process.poll() is not None:
-                raise AssertionError(f"the worker ended with {self.process.returncode}:\n{self.tail()}")
-            return self.metric("flaneur_assigned_partitions", table="walkers") == wanted
-
-        wait_for(ready, READY_WITHIN_S, lambda: f"no {wanted} partitions:\n{self.tail()}")
+    def wait_ready(self, partitions: int | None = None) -> Self:
+        self.wait(lambda: self.is_ready(partitions))
         return self
-
-    def kill(self) -> None:
-        """kill -9."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
-
-    def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.terminate()
-        return self.process.wait(30)
-
-    def tail(self, lines: int = 40) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
-
-
-def wait_for(condition: Callable[[], bool], within_s: float, why: Callable[[], str] | str = "") -> None:
-    """Poll until true; AssertionError with `why` when it takes longer."""
-    give_up = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > give_up:
-            raise AssertionError(why if isinstance(why, str) else why())
-        time.sleep(0.1)
 
 
 class Phone:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import ssl
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, replace
@@ -17,75 +13,35 @@ import orjson
 
 from streams.local.processes import any_port
 from streams.settings import Settings
-from tests.broker.deployment import wait_for
+from tests.broker.own_process import OwnProcess
 
-READY_WITHIN_S = 60.0
 TOKEN_KEYS = "test:" + "k" * 32
 _ANY_CERTIFICATE = ssl.create_default_context()
 _ANY_CERTIFICATE.check_hostname = False
 _ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
 
 
-class GatewayProcess:
-    """One `flaneur gateway` process; its log is in `log`."""
+class GatewayProcess(OwnProcess):
+    """One `flaneur gateway`."""
+
+    what = "gateway"
 
     def __init__(self, settings: Settings, folder: Path, name: str = "gateway-0", **changed: Any) -> None:
-        self.settings = replace(
-            settings,
-            **(
-                {"gateway_token_keys": TOKEN_KEYS, "gateway_port": any_port(), "gateway_planners": 0}
-                | changed
-            ),
-        )
-        self.log = folder / f"{name}.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        own: dict[str, Any] = {
+            "gateway_token_keys": TOKEN_KEYS, "gateway_port": any_port(), "gateway_planners": 0,
+        }  # fmt: skip
+        super().__init__(replace(settings, **(own | changed)), folder, name)
 
     @property
     def url(self) -> str:
         scheme = "https" if self.settings.gateway_tls_cert else "http"
         return f"{scheme}://127.0.0.1:{self.settings.gateway_port}"
 
-    def start(self) -> GatewayProcess:
-        names = [name for name in Settings.__dataclass_fields__ if name.startswith("gateway_")]
-        names += ["bootstrap", "redis_url", "graph_dir", "group", "partitions"]
-        env = os.environ | {name.upper(): str(getattr(self.settings, name)) for name in names}
-        with self.log.open("ab") as log:
-            command = [str(Path(sys.executable).parent / "flaneur"), "gateway"]
-            self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
-        return self
-
-    def wait_ready(self) -> GatewayProcess:
-        def ready() -> bool:
-            assert self.process is not None
-            if self.process.poll() is not None:
-                raise AssertionError(f"the gateway ended with {self.process.returncode}:\n{self.tail()}")
-            try:
-                return ask(f"{self.url}/readyz").status == 200
-            except OSError:
-                return False
-
-        wait_for(ready, READY_WITHIN_S, self.tail)
-        return self
-
-    def kill(self) -> None:
-        """kill -9."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
-
-    def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
-        assert self.process is not None
-        if self.process.poll() is None:
-            self.process.terminate()
+    def is_ready(self) -> bool:
         try:
-            return self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise
-
-    def tail(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-40:])
+            return ask(f"{self.url}/readyz").status == 200
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)
