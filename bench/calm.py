@@ -154,7 +154,7 @@ class Crowd:
                 continue
             since = len(walker.body.true_ts)
             fixes = walker.body.fixes(now + STEP_S)
-            walker.watch.walked(walker.body, since)
+            walker.watch.walked(walker.body, since, walker.silent)
             block += [fix for fix in fixes if not walker.silent[0] <= fix.ts < walker.silent[1]]
         if block:
             block.sort(key=lambda fix: fix.ts)

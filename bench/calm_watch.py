@@ -2,8 +2,10 @@
 
 A walker has *left* the route when their true position is more than LEFT_M from the line that their phone
 shows (whoever walks on the other side of the street has not), or when they have walked back along it by as
-much. A deviation counts once it lasts LASTING_S; it is recognised by the first `off_route` update. An
-`off_route` update for somebody who has been on the route for the last SETTLED_S is a false reroute.
+much. A deviation counts once it lasts LASTING_S; it is recognised by the first `off_route` update. Its
+clock stands still while the phone sends nothing, and while the walker has been standing for STANDING_S:
+nobody could know then. An `off_route` update for somebody who has been on the route for the last SETTLED_S
+is a false reroute.
 
 A flip-flop is an update of ours that leads back, within FLIP_S, onto most of the stretch that an earlier
 update of ours had led off.
@@ -28,6 +30,7 @@ FORK_M = 3.0  # farther from the line is truly elsewhere
 LASTING_S = 30.0
 SETTLED_S = 10.0
 MISSED_S = 180.0  # a deviation that is not recognised by then counts as recognised then
+STANDING_S, STANDING_M = 20.0, 5.0  # who stays within that distance for so long stands
 FLIP_S = 300.0
 FLIP_SHARE = 0.5
 OURS = ("world_changed", "better", "late")
@@ -43,8 +46,11 @@ class Watch:
         self._from = 0  # the line counts from this point on: what was walked before does not
         self._edges: I32 = np.zeros(0, np.int32)
         self._switches: list[tuple[float, set[int], float]] = []  # when, what was left, its length
-        self._farthest_m = 0.0
-        self._left_ts = self._fork_ts = self._on_ts = -1.0
+        self._farthest_m = self._along_m = 0.0
+        self._ts: list[float] = []  # true times, and the clock of deviations at each of them
+        self._clock_s: list[float] = []
+        self._stood: tuple[float, float, float] | None = None  # since when, and where, the walker has stayed
+        self._left_s = self._fork_s = -1.0  # by that clock
         self._on_since = -1.0
         self._recognised = False
         self._ended = False
@@ -74,56 +80,68 @@ class Watch:
         self._lat, self._lon = np.concatenate([lat, tail_lat]), np.concatenate([lon, tail_lon])
         self._from = max(0, len(lat) - 2)
         self._edges = edges
-        self._farthest_m = 0.0
+        self._farthest_m = self._along_m = 0.0
 
-    def walked(self, body: Body, since: int) -> None:
-        """Where the walker truly was since the last call: `body.true_*[since:]`."""
+    def walked(self, body: Body, since: int, silent: tuple[float, float] = (0.0, 0.0)) -> None:
+        """Where the walker truly was since the last call, `body.true_*[since:]`; no fix came in `silent`."""
         for ts, lat, lon in zip(
             body.true_ts[since:], body.true_lat[since:], body.true_lon[since:], strict=True
         ):
             if not self._ended:
+                self._tick(ts, lat, lon, silent[0] <= ts < silent[1])
                 self._at(ts, lat, lon)
 
+    def _tick(self, ts: float, lat: float, lon: float, silent: bool) -> None:
+        if self._stood is None or haversine_m(*self._stood[1:], lat, lon) > STANDING_M:
+            self._stood = ts, lat, lon
+        halted = silent or ts - self._stood[0] > STANDING_S
+        passed_s = ts - self._ts[-1] if self._ts and not halted else 0.0
+        self._clock_s.append((self._clock_s[-1] if self._clock_s else 0.0) + passed_s)
+        self._ts.append(ts)
+
+    def _clock(self, ts: float) -> float:
+        return float(np.interp(ts, self._ts, self._clock_s))
+
     def _at(self, ts: float, lat: float, lon: float) -> None:
-        off_m, along_m = self._off(lat, lon)
-        back_m = self._farthest_m - along_m
-        self._farthest_m = max(self._farthest_m, along_m) if off_m <= LEFT_M else self._farthest_m
         walked_m = 0.0 if self._last is None else float(haversine_m(*self._last, lat, lon))
+        off_m, along_m = self._off(lat, lon, walked_m)
+        back_m = self._farthest_m - along_m
+        if off_m <= LEFT_M:
+            self._farthest_m, self._along_m = max(self._farthest_m, along_m), along_m
         self._last = lat, lon
         if off_m <= FORK_M and back_m <= FORK_M:
-            self._fork_ts = -1.0
-        elif self._fork_ts < 0.0:
-            self._fork_ts = ts
+            self._fork_s = -1.0
+        elif self._fork_s < 0.0:
+            self._fork_s = self._clock(ts)
         if off_m <= LEFT_M and back_m <= LEFT_M:
-            if self._left_ts >= 0.0:
+            if self._left_s >= 0.0:
                 self._came_back(ts)
             if self._on_since < 0.0:
                 self._on_since = ts
-            self._on_ts = ts
             self.on_route_m += walked_m
-        elif self._left_ts < 0.0:
-            self._left_ts, self._on_since, self._recognised = ts, -1.0, False
+        elif self._left_s < 0.0:
+            self._left_s, self._on_since, self._recognised = self._clock(ts), -1.0, False
 
     def _came_back(self, ts: float) -> None:
-        if not self._recognised and ts - self._left_ts >= LASTING_S:
+        if not self._recognised and self._clock(ts) - self._left_s >= LASTING_S:
             self._count(MISSED_S)
             self.missed += 1
-        self._left_ts = -1.0
+        self._left_s = -1.0
 
     def _judge_reroute(self, ts: float) -> None:
-        if self._left_ts >= 0.0:
+        if self._left_s >= 0.0:
             if not self._recognised:
-                self._count(ts - self._left_ts)
+                self._count(max(0.0, self._clock(ts) - self._left_s))
                 self._recognised = True
             # the new route is judged anew
-            self._left_ts = -1.0
+            self._left_s = -1.0
         elif self._on_since >= 0.0 and ts - self._on_since >= SETTLED_S:
             self.false_reroutes += 1
 
     def _count(self, latency_s: float) -> None:
         self.deviations_s.append(min(latency_s, MISSED_S))
-        if self._fork_ts >= 0.0:
-            self.fork_s.append(latency_s + self._left_ts - self._fork_ts)
+        if self._fork_s >= 0.0:
+            self.fork_s.append(latency_s + self._left_s - self._fork_s)
 
     def _judge_switch(self, ts: float, edges: I32) -> None:
         now = set(edges.tolist()) | set(self._graph.reverse[edges].tolist())
@@ -137,8 +155,12 @@ class Watch:
         gone = before - now
         self._switches.append((ts, gone, sum(float(self._graph.length_m[edge]) for edge in gone)))
 
-    def _off(self, lat: float, lon: float) -> tuple[float, float]:
-        """Metres from a point to the line of the phone, and how far along it the nearest place is."""
+    def _off(self, lat: float, lon: float, walked_m: float) -> tuple[float, float]:
+        """Metres from a point to the line of the phone, and where along it the walker is.
+
+        The line may pass a place more than once, on either side of a street: of all passes within LEFT_M the
+        walker is on the one nearest to where they should be by now.
+        """
         line_lat, line_lon = self._lat[self._from :], self._lon[self._from :]
         scale = METRES_PER_DEG * np.cos(np.radians(lat))
         x, y = (line_lon - lon) * scale, (line_lat - lat) * METRES_PER_DEG
@@ -150,9 +172,13 @@ class Watch:
         off = np.hypot(x[:-1] + share * dx, y[:-1] + share * dy)
         begins = np.concatenate([[0.0], np.cumsum(np.sqrt(squared))[:-1]])
         along = begins + share * np.sqrt(squared)
-        # of all places about as near, the one that goes on from where the walker was
-        near = off <= off.min() + 2.0
-        best = int(np.argmin(np.where(near, np.abs(along - self._farthest_m), np.inf)))
+        passes = [int(np.argmin(off))]
+        beside = np.flatnonzero(off <= LEFT_M)
+        if len(beside):
+            runs = np.split(beside, np.flatnonzero(np.diff(beside) > 1) + 1)
+            passes = [int(run[np.argmin(off[run])]) for run in runs]
+        expected_m = self._along_m + walked_m
+        best = min(passes, key=lambda one: abs(float(along[one]) - expected_m))
         return float(off[best]), float(along[best])
 
 

@@ -21,6 +21,8 @@ IDLE, ACTIVE, ARRIVED, STOPPED, EXPIRED, ERASED = 0, 1, 2, 3, 4, 5
 NONE, OFF_ROUTE, LATE, ARRIVE, EXPIRE, REQUESTED, DISLIKED, WORLD_CHANGED, BETTER, END = range(10)
 
 METRES_PER_DEG = 111_195.08  # 6371008.8 m (IUGG mean radius) × π / 180
+SAME_M = 1.0  # a matched place so near the route's part of its edge is on the route
+TINY_M = 1e-6  # rounding
 
 
 @njit(cache=True)
@@ -131,7 +133,7 @@ def _nearest(trip, routes, first, count, geometry, fixes, i, since, accuracy, po
     Only near where the walker should be by now: a loop that crosses itself does not jump ahead, and after a
     gap of `since` seconds the walker may be far along. off_m: from the fix to the likeliest place, at_m;
     least_m: to the nearest place of that stretch; onward_m: to the nearest one that is not behind the
-    progress; matched_m: from the matched place to that stretch; same: the matched edge is on it.
+    progress; matched_m: from the matched place to that stretch; same: the matched place is on it.
     """
     lat, lon, matched = fixes.lat[i], fixes.lon[i], fixes.edge[i]
     cos_lat = math.cos(math.radians(lat))
@@ -151,9 +153,7 @@ def _nearest(trip, routes, first, count, geometry, fixes, i, since, accuracy, po
     least_m, onward_m, matched_m, same = math.inf, math.inf, math.inf, False
     while j < count and routes.start_m[first + j] <= high:
         e = routes.edges[first + j]
-        off, fraction = _project(geometry, e, lat, lon, cos_lat)
-        along = routes.start_m[first + j] + fraction * geometry.length_m[e]
-        along = min(max(along, 0.0), trip.route_m)
+        off, along = _project_on_route(trip, routes, first + j, geometry, lat, lon, cos_lat)
         least_m = min(least_m, off)
         if along >= trip.progress_m - 10.0:
             onward_m = min(onward_m, off)
@@ -164,8 +164,9 @@ def _nearest(trip, routes, first, count, geometry, fixes, i, since, accuracy, po
         if one < cost:
             cost, off_m, at_m = one, off, along
         if matched >= 0 and not same:
-            same = matched == e or geometry.reverse[matched] == e
-            matched_m = min(matched_m, _project(geometry, e, there_lat, there_lon, cos_lat)[0])
+            apart = _project_on_route(trip, routes, first + j, geometry, there_lat, there_lon, cos_lat)[0]
+            same = apart <= SAME_M and (matched == e or geometry.reverse[matched] == e)
+            matched_m = min(matched_m, apart)
         j += 1
     if least_m > policy.near_sigmas * scale:
         least_m, lost_m = _search_wide(trip, routes, first, count, geometry, lat, lon, least_m, policy)
@@ -187,12 +188,9 @@ def _search_wide(trip, routes, first, count, geometry, lat, lon, least_m, policy
     while j > 0 and routes.start_m[first + j] > trip.along_m - policy.wide_m:
         j -= 1
     while j < count and routes.start_m[first + j] <= trip.progress_m + policy.wide_m:
-        e = routes.edges[first + j]
-        off, fraction = _project(geometry, e, lat, lon, cos_lat)
+        off, along = _project_on_route(trip, routes, first + j, geometry, lat, lon, cos_lat)
         if off < least_m:
-            least_m = off
-            along = routes.start_m[first + j] + fraction * geometry.length_m[e]
-            found_m = min(max(along, 0.0), trip.route_m)
+            least_m, found_m = off, along
         j += 1
     return least_m, found_m
 
@@ -305,23 +303,54 @@ def _point(geometry, edge, fraction):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _project(geometry, edge, lat, lon, cos_lat):  # type: ignore[no-untyped-def]
-    """Distance in metres from the point to an edge's shape, and where on it: 0..1 of its length."""
-    best, best_along, along = math.inf, 0.0, 0.0
-    for p in range(geometry.shape_first[edge], geometry.shape_first[edge + 1] - 1):
-        ax = (geometry.shape_lon[p] - lon) * cos_lat * METRES_PER_DEG
-        ay = (geometry.shape_lat[p] - lat) * METRES_PER_DEG
-        dx = (geometry.shape_lon[p + 1] - lon) * cos_lat * METRES_PER_DEG - ax
-        dy = (geometry.shape_lat[p + 1] - lat) * METRES_PER_DEG - ay
-        segment = math.sqrt(dx * dx + dy * dy)
-        t = 0.0
-        if segment > 0.0:
-            t = min(1.0, max(0.0, -(ax * dx + ay * dy) / (segment * segment)))
-        x, y = ax + t * dx, ay + t * dy
-        distance = math.sqrt(x * x + y * y)
-        if distance < best:
-            best, best_along = distance, along + t * segment
+def _project_on_route(trip, routes, j, geometry, lat, lon, cos_lat):  # type: ignore[no-untyped-def]
+    """Metres from a point to the part of an edge that is on the route, and where along the route that is.
+
+    The first and the last edge are on it in part: whoever walks off along the rest has left.
+    """
+    edge = routes.edges[j]
+    start_m, length_m = routes.start_m[j], geometry.length_m[edge]
+    low, high = 0.0, 1.0
+    if length_m > 0.0:
+        low = min(max(-start_m / length_m, 0.0), 1.0)
+        high = min(max((trip.route_m - start_m) / length_m, low), 1.0)
+    off_m, fraction = _project(geometry, edge, low, high, lat, lon, cos_lat)
+    return off_m, min(max(start_m + fraction * length_m, 0.0), trip.route_m)
+
+
+@njit(cache=True)
+def _project(geometry, edge, low, high, lat, lon, cos_lat):  # type: ignore[no-untyped-def]
+    """Metres from a point to the part low..high of an edge's shape, and where on the edge that is: 0..1."""
+    begin, end = geometry.shape_first[edge], geometry.shape_first[edge + 1] - 1
+    from_m, to_m = 0.0, math.inf
+    if low > 0.0 or high < 1.0:
+        total = 0.0
+        for p in range(begin, end):
+            total += _segment(geometry, p, lat, lon, cos_lat)[4]
+        from_m, to_m = low * total, high * total
+    best, best_along, along = math.inf, from_m, 0.0
+    for p in range(begin, end):
+        ax, ay, dx, dy, segment = _segment(geometry, p, lat, lon, cos_lat)
+        if along <= to_m + TINY_M and along + segment >= from_m - TINY_M:
+            t = 0.0
+            if segment > 0.0:
+                t = -(ax * dx + ay * dy) / (segment * segment)
+                t = max(min(t, (to_m - along) / segment), (from_m - along) / segment)
+                t = min(1.0, max(0.0, t))
+            distance = math.hypot(ax + t * dx, ay + t * dy)
+            if distance < best:
+                best, best_along = distance, along + t * segment
         along += segment
     if along > 0.0:
         best_along = min(1.0, best_along / along)
     return best, best_along
+
+
+@njit(cache=True)
+def _segment(geometry, p, lat, lon, cos_lat):  # type: ignore[no-untyped-def]
+    """A segment of a shape, metres from a point: where it begins (east, north), its way, its length."""
+    ax = (geometry.shape_lon[p] - lon) * cos_lat * METRES_PER_DEG
+    ay = (geometry.shape_lat[p] - lat) * METRES_PER_DEG
+    dx = (geometry.shape_lon[p + 1] - geometry.shape_lon[p]) * cos_lat * METRES_PER_DEG
+    dy = (geometry.shape_lat[p + 1] - geometry.shape_lat[p]) * METRES_PER_DEG
+    return ax, ay, dx, dy, math.hypot(dx, dy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.trips import trip as trips
 from models.trips.trip import MatchedFixes, Policy, Routes, advance_fixes, route_geometry
@@ -58,6 +59,7 @@ class Walk:
         step_s: float = 1.0,
         edge: int = -1,
         accuracy_m: float = 5.0,
+        fraction: NDArray[np.float32] | float = 0.0,
     ) -> list[int]:
         """Fold the points in; returns the decisions, one a stop, as `models.trips.walking` would see them."""
         n = len(points)
@@ -71,7 +73,7 @@ class Walk:
             np.array([p[1] for p in points]),
             np.full(n, accuracy_m, np.float64),
             np.full(n, edge, np.int32),
-            np.zeros(n, np.float32),
+            np.broadcast_to(np.asarray(fraction, np.float32), n).copy(),
             np.full(n, 0.9, np.float32),
         )
         next_fix = np.zeros(1, np.int64)
@@ -115,6 +117,19 @@ def test_leaving_the_route_is_seen_after_some_seconds_and_more_and_more_seldom()
     assert walk.walk(gone[32:36]) == []
     assert walk.walk(gone[36:100]) == [trips.OFF_ROUTE] * 2  # 20 s, then 40 s later
     assert walk.walk(gone[100:]) == [trips.OFF_ROUTE]  # 80 s later
+
+
+def test_the_rest_of_the_edge_that_a_route_begins_amid_is_off_the_route() -> None:
+    for matched in (False, True):
+        walk = Walk("ABCD")
+        cut_m = 0.9 * float(walk.graph.length_m[walk.edges[0]])  # the route begins there
+        walk.routes.start_m[:] -= cut_m
+        walk.trips["route_m"] -= cut_m
+        share = np.linspace(0.9, 0.0, 40)
+        away = [walk.point("A", "B", float(one)) for one in share] + [walk.point("A", "B", 0.0)] * 5
+        edge = int(walk.edges[0]) if matched else -1
+        fraction = np.concatenate([share, np.zeros(5)]).astype(np.float32)
+        assert trips.OFF_ROUTE in walk.walk(away, edge=edge, fraction=fraction)
 
 
 def test_less_exact_fixes_need_more_distance() -> None:
