@@ -77,7 +77,8 @@ def place_along(state: WalkerState, graph: Graph, s: int, at_m: float) -> tuple[
 
 def predicted_m(trip: Trip, policy: Policy) -> float:
     """How far along their route the walker will be when an update arrives, if they stay on it."""
-    ahead_m = 0.0 if trip["resting"] else max(0.0, float(trip["speed_mps"])) * policy.reaction_s
+    walks = trip["resting"] == trips.WALKS
+    ahead_m = max(0.0, float(trip["speed_mps"])) * policy.reaction_s if walks else 0.0
     return min(float(trip["progress_m"]) + ahead_m, float(trip["route_m"]))
 
 

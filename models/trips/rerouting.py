@@ -97,10 +97,14 @@ class Rerouting:
         take_route(self.state, graph, s, planned, float(trip["base_m"]) + at_m)
         self._send(step, s, planned, decision, ts, version, change=change_of(before, planned))
 
-    def reconsider(self, step: Step, s: int, decision: int) -> bool:
+    def shuts_in(self, s: int) -> bool:
+        """Whether the stretch that a walker is on is closed."""
+        matched = int(self.state.trips["matched_edge"][s])
+        return matched >= 0 and bool(self.network.costs.closed[matched])
+
+    def reconsider(self, step: Step, s: int, decision: int, version: int = 0) -> bool:
         """Look for a way that is clearly better now than the walker's route; whether one was taken."""
         trip = self.state.trips[s]
-        step.decided(trips.REASONS[decision])
         ts = max(float(trip["last_ts"]), float(trip["started_ts"]))
         if decision == trips.BETTER:
             trip["looked_ts"] = ts
@@ -123,7 +127,7 @@ class Rerouting:
         trip["switched_ts"] = ts
         trip["left_edge"] = _left_edge(ahead, planned, self.network.graph.length_m[ahead.edges])
         take_route(self.state, self.network.graph, s, planned, float(trip["base_m"]) + at_m)
-        self._send(step, s, planned, decision, ts, gain=gain, change=change)
+        self._send(step, s, planned, decision, ts, version, gain=gain, change=change)
         return True
 
     def finish(self, step: Step, s: int, status: int, decision: int, ts: float, version: int = 0) -> None:

@@ -8,7 +8,8 @@ result does not depend on where a block begins or ends. docs/replanning.md draws
 Progress only grows. How far a walker is along the route is searched for only near where they should be by
 now, so a loop that crosses itself does not jump ahead. That the route was left is decided from the distance
 to it, what the matcher says and how sure it is, the direction of walking, and time; standing still is no
-evidence. Who stays in one place rests: time and distance stand still for them, whatever their phone's drift.
+evidence. Who stays in one place rests: time and distance stand still for them, whatever their phone's drift,
+and what changes meanwhile is answered when they walk on (WORLD_CHANGED).
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ from models.trips.trip_kernels import (
     NONE,
     OFF_ROUTE,
     REQUESTED,
+    RESTS,
+    RESTS_UNTOLD,
     STOPPED,
+    WALKS,
     WORLD_CHANGED,
     advance_block,
 )
@@ -58,8 +62,11 @@ __all__ = [
     "OFF_ROUTE",
     "REASONS",
     "REQUESTED",
+    "RESTS",
+    "RESTS_UNTOLD",
     "STOPPED",
     "TRIP_STATE",
+    "WALKS",
     "WORLD_CHANGED",
     "MatchedFixes",
     "Policy",
@@ -122,7 +129,7 @@ TRIP_STATE = np.dtype(
         ("reroutes", np.int32),  # in a row, without having followed the new route
         ("status", np.uint8),
         ("kind", np.uint8),
-        ("resting", np.uint8),
+        ("resting", np.uint8),  # WALKS, RESTS, RESTS_UNTOLD
         ("liked", np.uint8),  # the route that they have
         ("taste", np.float32, (len(FACTORS),)),  # nan: the factor's default weight
     ],

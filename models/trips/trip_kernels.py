@@ -17,8 +17,11 @@ from numba import njit
 
 # status of a trip
 IDLE, ACTIVE, ARRIVED, STOPPED, EXPIRED, ERASED = 0, 1, 2, 3, 4, 5
-# decisions; the ones from REQUESTED on are not made by fixes
+# decisions; of the ones from REQUESTED on fixes make only WORLD_CHANGED: of who rested meanwhile
 NONE, OFF_ROUTE, LATE, ARRIVE, EXPIRE, REQUESTED, DISLIKED, WORLD_CHANGED, BETTER, END = range(10)
+
+# what `resting` says
+WALKS, RESTS, RESTS_UNTOLD = 0, 1, 2  # untold: the world changed for them meanwhile
 
 METRES_PER_DEG = 111_195.08  # 6371008.8 m (IUGG mean radius) × π / 180
 SAME_M = 1.0  # a matched place so near the route's part of its edge is on the route
@@ -46,9 +49,12 @@ def advance_block(trips, routes, geometry, fixes, policy, next_fix, out_decision
         dt = _smooth(trip, ts, fixes.lat[i], fixes.lon[i], accuracy, policy)
         if fixes.edge[i] >= 0:
             trip.matched_edge, trip.matched_fraction = fixes.edge[i], fixes.fraction[i]
+        untold = trip.resting == RESTS_UNTOLD
         _rest(trip, ts, dt, policy)
         first, count = routes.first[s], routes.size[s]
         decision = _follow(trip, routes, first, count, geometry, fixes, i, dt, accuracy, policy)
+        if decision == NONE and untold and trip.resting == WALKS:
+            decision = WORLD_CHANGED
         if decision != NONE:
             out_decision[s], out_fix[s] = decision, i
 
@@ -111,16 +117,16 @@ def _sit_out(trip, dt, lat, lon, policy):  # type: ignore[no-untyped-def]
 def _rest(trip, ts, dt, policy):  # type: ignore[no-untyped-def]
     """Whether the walker stays where they are: near an anchor that follows the drift of a resting phone."""
     away = _apart(trip.seen_lat, trip.seen_lon, trip.rest_lat, trip.rest_lon)
-    if away > (policy.rise_m if trip.resting else policy.rest_m):
+    if away > (policy.rest_m if trip.resting == WALKS else policy.rise_m):
         trip.rest_lat, trip.rest_lon, trip.rest_ts = trip.seen_lat, trip.seen_lon, ts
-        trip.resting = 0
-    elif trip.resting:
+        trip.resting = WALKS
+    elif trip.resting != WALKS:
         trip.paused_s += dt
         weight = 1.0 - math.exp(-dt / policy.drift_s)
         trip.rest_lat += weight * (trip.seen_lat - trip.rest_lat)
         trip.rest_lon += weight * (trip.seen_lon - trip.rest_lon)
     elif ts - trip.rest_ts >= policy.rest_s:
-        trip.resting = 1
+        trip.resting = RESTS
         trip.paused_s += ts - trip.rest_ts
 
 
@@ -204,7 +210,7 @@ def _follow(trip, routes, first, count, geometry, fixes, i, dt, accuracy, policy
         trip, routes, first, count, geometry, fixes, i, since, accuracy, policy
     )
     near = off_m <= policy.near_sigmas * (3.0 + 0.5 * accuracy)
-    if near and not trip.resting:
+    if near and trip.resting == WALKS:
         _move(trip, routes, first, count, ts, at_m, since, dt, accuracy, policy)
     elif not near and 0.0 < dt <= policy.gap_s:
         trip.walked_m += min(math.hypot(trip.north_mps, trip.east_mps), policy.speed_max_mps) * dt

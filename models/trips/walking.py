@@ -234,6 +234,8 @@ class Walking:
             walk.rerouting.finish(step, s, trips.ARRIVED, decision, ts, version)
         elif decision == trips.EXPIRE:
             self._expire(step, s)
+        elif decision == trips.WORLD_CHANGED:
+            walk.rerouting.reconsider(step, s, decision, version)
         else:
             walk.rerouting.replan(step, s, decision, ts, version)
 
@@ -353,7 +355,10 @@ class Walking:
         return step
 
     def serve(self, most: int | None = None) -> Step:
-        """Look for better ways for the next `most` walkers who wait (None: for all of them)."""
+        """Look for better ways for the next `most` walkers who wait (None: for all of them).
+
+        Who rests is left alone until they walk on, unless what they are in is closed.
+        """
         step = Step()
         started = time.perf_counter()
         left = len(self._waiting) if most is None else most
@@ -364,6 +369,12 @@ class Walking:
             if s is None or self.state.trips["status"][s] != trips.ACTIVE:
                 continue
             rerouting = self.walk_in(int(self.state.city[s])).rerouting
+            if self.state.trips["resting"][s] != trips.WALKS and not rerouting.shuts_in(s):
+                if decision == trips.WORLD_CHANGED:
+                    self.state.trips["resting"][s] = trips.RESTS_UNTOLD
+                    self.dirty[self.state.bucket[s]] = True
+                continue
+            step.decided(trips.REASONS[decision])
             if rerouting.reconsider(step, s, decision) or decision == trips.BETTER:
                 self.dirty[self.state.bucket[s]] = True
         step.lap("search", started)

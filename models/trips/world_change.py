@@ -62,7 +62,7 @@ def concerned(
     spared = spared_at_most(graph, before.costs, after.costs, changed, ends, reach_m, weight)
     hope = _hope(costs, spared, left_s)
     hope[worse | (state.trips["looked_ts"][slots] + policy.look_again_s > _now(state, slots))] = 0.0
-    hope[state.trips["resting"][slots] != 0] = 0.0
+    hope[state.trips["resting"][slots] != trips.WALKS] = 0.0
     best = np.argsort(-hope, kind="stable")[: policy.look_most]
     return found + [
         Concerned(int(slots[k]), trips.BETTER) for k in best.tolist() if hope[k] >= policy.better_margin

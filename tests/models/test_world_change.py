@@ -159,6 +159,39 @@ def test_a_walker_inside_what_closes_finds_the_nearest_way_out(city: City) -> No
     assert np.all(np.diff(closed.astype(int)) <= 0)  # once out, not in again
 
 
+@pytest.mark.parametrize("shut_in", [False, True])
+def test_who_rests_hears_of_a_change_when_they_walk_on(city: City, shut_in: bool) -> None:
+    town = Town(city)
+    town.ask("anna", "E", "H", noise=0)
+    town.walk("anna", "EF", 15)
+    stop = town.city.walk("anna", "EF", start_ts=T0)[14]
+    stays = [encode(replace(stop, ts=stop.ts + k)) for k in range(1, 91)]
+    town.walking.take_fixes(BytesColumn.of(stays), np.arange(100, 190))
+    trip = town.walking.state.trips
+    assert trip["resting"][0] == trips.RESTS
+    town.sent = 190
+    town.walking.dirty[:] = False
+    if shut_in:
+        town.close("EFGH")
+        town.close("BFJ")
+    told = town.walking.change_world(0, town.close("CGK" if shut_in else "FG")).updates
+    if shut_in:
+        assert [update.reason for update in told] == ["world_changed"]
+        return
+    assert told == []
+    assert trip["resting"][0] == trips.RESTS_UNTOLD
+    assert town.walking.dirty.any()  # a crash does not forget it
+    assert town.walking.change_world(0, town.rain(0.3)).updates == []
+    later = [replace(fix, ts=fix.ts + 200.0) for fix in town.city.walk("anna", "EF", start_ts=T0)[14:]]
+    offsets = np.arange(200, 200 + len(later))
+    updates = town.walking.take_fixes(BytesColumn.of([encode(fix) for fix in later]), offsets).updates
+    assert [update.reason for update in updates] == ["world_changed"]
+    assert updates[0].change is not None
+    assert updates[0].change["cause"] == "closed"
+    assert updates[0].version % 64 == 0  # of the fix that showed it
+    assert trip["resting"][0] == trips.WALKS
+
+
 def test_expiry_is_the_same_by_the_sweep_and_by_a_late_fix(city: City) -> None:
     found = []
     for sweep in (True, False):
