@@ -22,4 +22,10 @@ UPDATE_AGE = Histogram(
 )
 TRIPS = Gauge("flaneur_gateway_trips", "Trips that this process knows")
 DEVICES = Gauge("flaneur_gateway_devices", "Devices that are registered")
+# what appears only with its first event has not risen, as Prometheus sees it
+for _form in ("fixes", "owntracks", "overland", "osmand", "stream"):
+    for _counter in (FIXES, FIXES_REFUSED):
+        _counter.labels(_form)
+for _kind in ("websocket", "sse", "watch"):
+    SUBSCRIBERS.labels(_kind)
 PLANNERS_RESTARTED = Counter("flaneur_gateway_planners_restarted", "Planner processes that ended unasked")

@@ -22,6 +22,7 @@ from models.routes.planning import planned as planned_paths
 from models.routes.proposal_ids import ProposedWay
 from models.routes.taste_metrics import metric_of
 from models.trips import trip as trips
+from models.trips.false_reroutes import FalseReroutes
 from models.trips.live_route import (
     SNAP_M,
     Trip,
@@ -52,6 +53,7 @@ class Rerouting:
         self.state = state
         self.policy = policy
         self.space = SearchSpace(network.graph)
+        self.false_reroutes = FalseReroutes(state)
 
     def start(
         self, step: Step, s: int, request: RouteRequest, offset: int, chosen: ProposedWay | None = None
@@ -94,6 +96,8 @@ class Rerouting:
             return
         if decision == trips.LATE and planned.duration_s >= remaining_s(trip):
             return  # nothing shorter: the walker keeps what they have
+        if decision == trips.OFF_ROUTE:
+            self.false_reroutes.told(s, ts, before.edges, planned.path.edges)
         take_route(self.state, graph, s, planned, float(trip["base_m"]) + at_m)
         self._send(step, s, planned, decision, ts, version, change=change_of(before, planned))
 

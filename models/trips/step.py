@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,6 +53,8 @@ class Step:
     decisions: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)  # by kernel
+    searches: list[tuple[str, float]] = field(default_factory=list)  # why, and how long each took
+    false_reroutes: int = 0
 
     def decided(self, reason: str) -> None:
         """Count a decision."""
@@ -60,6 +64,15 @@ class Step:
         """Count a search that found nothing."""
         name = reason_of(error)
         self.failed[name] = self.failed.get(name, 0) + 1
+
+    @contextmanager
+    def searching(self, reason: str) -> Iterator[None]:
+        """Time a search: until the update is made, or nothing was found."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.searches.append((reason, time.perf_counter() - started))
 
     def problem(self, message_index: int, reason: str, detail: str) -> None:
         """Put a message aside."""
@@ -75,6 +88,8 @@ class Step:
         """Append what followed from a later call (its fixes are not added: only records come singly)."""
         self.updates += other.updates
         self.problems += other.problems
+        self.searches += other.searches
+        self.false_reroutes += other.false_reroutes
         for mine, others in ((self.decisions, other.decisions), (self.failed, other.failed)):
             for name, n in others.items():
                 mine[name] = mine.get(name, 0) + n

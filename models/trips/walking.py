@@ -170,6 +170,9 @@ class Walking:
         step.lap("passages", started)
         self._advance(walk, step, columns, slot, offset, kind, matched)
         count_matches(step.counts, kind, matched)
+        step.false_reroutes += walk.rerouting.false_reroutes.follow(
+            slot, kind == IN_ORDER, columns.ts, matched.edge
+        )
 
     def _fold(self, columns: FixColumns, slot: I32, kind: U8, off_network: U8) -> None:
         values = values_of(
@@ -234,10 +237,12 @@ class Walking:
             walk.rerouting.finish(step, s, trips.ARRIVED, decision, ts, version)
         elif decision == trips.EXPIRE:
             self._expire(step, s)
-        elif decision == trips.WORLD_CHANGED:
-            walk.rerouting.reconsider(step, s, decision, version)
         else:
-            walk.rerouting.replan(step, s, decision, ts, version)
+            with step.searching(trips.REASONS[decision]):
+                if decision == trips.WORLD_CHANGED:
+                    walk.rerouting.reconsider(step, s, decision, version)
+                else:
+                    walk.rerouting.replan(step, s, decision, ts, version)
 
     # ---- trips that nobody walks any more
 
@@ -298,7 +303,8 @@ class Walking:
         if request.proposal is not None:
             with contextlib.suppress(BadInput):  # of another map: planned anew
                 chosen = proposed_way(self._networks.cities, request.proposal)
-        self.walk_in(city.number).rerouting.start(step, s, request, offset, chosen)
+        with step.searching("requested"):
+            self.walk_in(city.number).rerouting.start(step, s, request, offset, chosen)
         if self.state.city[s] != city.number:
             self.state.enter(s, city.number)
 
@@ -315,7 +321,8 @@ class Walking:
         if rating.verdict == "dislike" or 1 <= stars <= 2:
             step.decided("disliked")
             rerouting = self.walk_in(int(self.state.city[s])).rerouting
-            rerouting.replan(step, s, trips.DISLIKED, rating.ts, 0)
+            with step.searching("disliked"):
+                rerouting.replan(step, s, trips.DISLIKED, rating.ts, 0)
         elif rating.verdict == "like" or stars >= 4:
             self.state.trips["liked"][s] = 1
         else:
@@ -375,7 +382,9 @@ class Walking:
                     self.dirty[self.state.bucket[s]] = True
                 continue
             step.decided(trips.REASONS[decision])
-            if rerouting.reconsider(step, s, decision) or decision == trips.BETTER:
+            with step.searching(trips.REASONS[decision]):
+                found = rerouting.reconsider(step, s, decision)
+            if found or decision == trips.BETTER:
                 self.dirty[self.state.bucket[s]] = True
         step.lap("search", started)
         return step

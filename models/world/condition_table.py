@@ -9,7 +9,7 @@ opening hours.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -71,6 +71,21 @@ class ConditionTable:
         """The condition of a key that is still good at `now_ts`."""
         known = self._conditions.get(key)
         return known if known is not None and known.expires > now_ts else None
+
+    def on_edges(self, now_ts: float) -> Iterator[tuple[int, EdgeCondition]]:
+        """The edges of the graph that costs were last made for, with their conditions; not their crowds."""
+        for key, edge in self._edges.items():
+            condition = self._conditions[key]
+            if condition.expires > now_ts:
+                yield edge, condition
+
+    def crowded_cells(self, now_ts: float) -> set[int]:
+        """The cells of that graph whose crowds are told."""
+        return {
+            cell
+            for key, (cell, _) in self._crowded.items()
+            if cell >= 0 and self._conditions[key].expires > now_ts
+        }
 
     def next_expiry(self, now_ts: float) -> float | None:
         """When the next condition expires after `now_ts`: the costs change then, though nothing comes in."""

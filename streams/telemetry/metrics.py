@@ -8,7 +8,7 @@ from wsgiref.simple_server import WSGIServer
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from geo.errors import Unavailable
-from models.records import REASONS
+from models.records import REASONS, UPDATE_REASONS
 from streams.kafka.topics import CELL_TOPICS, DEVICE_TOPICS, REPORT_TOPICS
 from streams.settings import Settings
 from streams.telemetry.block_histogram import BlockHistogram
@@ -56,6 +56,17 @@ MATCH_PROBABILITY = Gauge("flaneur_match_probability", "Mean probability of a bl
 DECISIONS = Counter("flaneur_decisions", "Decisions by reason, before the search", ["reason"])
 ROUTE_UPDATES = Counter("flaneur_route_updates", "Route updates sent", ["reason"])
 REPLAN_FAILED = Counter("flaneur_replans_failed", "Searches that found no route", ["reason"])
+REPLAN_GAIN = Histogram(
+    "flaneur_replan_gain", "By which share the new way is better than what was left", ["reason"],
+    buckets=(0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1.0),
+)  # fmt: skip
+REROUTES_FALSE = Counter(
+    "flaneur_reroutes_false",
+    "Reroutes within a minute of which the walker was on what the new way leaves out of the old one",
+)
+SEARCH_SECONDS = Histogram(
+    "flaneur_search_seconds", "From a decision until the update is made", ["reason"], buckets=_WORK_S
+)
 SETTLED_NODES = Counter("flaneur_search_settled_nodes", "Nodes settled by route searches")
 WALKERS = Gauge("flaneur_walkers", "Walkers whose state this worker holds")
 WALKERS_FORGOTTEN = Counter("flaneur_walkers_forgotten", "Walkers of whom nothing had come for too long")
@@ -67,6 +78,10 @@ FORECAST_ERROR = Gauge(
     "flaneur_forecast_error", "Mean absolute error of the forecasts so far, in the unit of what is foreseen",
     ["of", "ahead"],
 )  # fmt: skip
+CITY_WALKERS = Gauge(
+    "flaneur_city_walkers", "Walkers with a trip in a city, rounded down to fives; its middle",
+    ["city", "lat", "lon"],
+)  # fmt: skip
 CITIES_OPEN = Gauge("flaneur_cities_open", "Cities whose graphs are open, because somebody walks there")
 CONDITIONS_VERSION = Gauge("flaneur_conditions_version", "Version of the costs in use")
 CONDITIONS_TS = Gauge("flaneur_conditions_timestamp_seconds", "Event time of the newest condition in use")
@@ -75,6 +90,22 @@ CONDITIONS_CURRENT_TS = Gauge(
     "When the costs in use last contained every edge condition that the broker had",
 )
 CONDITIONS_SENT = Counter("flaneur_edge_conditions", "Edge conditions sent", ["kind"])
+FEED_REPORTS = Counter(
+    "flaneur_feed_reports", "Reports taken in, by the feed they come from", ["topic", "feed"]
+)
+FEED_TS = Gauge(
+    "flaneur_feed_newest_timestamp_seconds", "Broker's time of a feed's newest report", ["topic", "feed"]
+)
+CLOSURES = Gauge("flaneur_closures", "Stretches that reports close now", ["city"])
+WORKS = Gauge("flaneur_works", "Stretches with road works or an incident, and yet open", ["city"])
+SLOW = Gauge("flaneur_slow_stretches", "Stretches with vehicles at less than half their free speed", ["city"])
+RAIN_MMPH = Gauge("flaneur_rain_mmph", "Rain now where it rains hardest", ["city"])
+RAINING = Gauge("flaneur_raining_cells", "Cells where it rains now", ["city"])
+CELLS = Gauge("flaneur_cells", "Cells of a city", ["city"])
+COVERAGE = Gauge(
+    "flaneur_coverage_ratio", "Share of the cells in a coarse cell of which something is known",
+    ["city", "cell", "lat", "lon", "of"],
+)  # fmt: skip
 WORLD_CHECK_SECONDS = Histogram(
     "flaneur_world_check_seconds", "Re-scoring of all live routes after a change", buckets=_WORK_S
 )
@@ -121,6 +152,20 @@ DISK_BYTES = Gauge("flaneur_disk_bytes", "Size of the disk that DATA_DIR is on",
 DISK_FREE_BYTES = Gauge("flaneur_disk_free_bytes", "What is free of it", ["folder"])
 ONLINE_STORE_ERRORS = Counter("flaneur_online_store_errors", "Failed writes to the online store")
 ONLINE_STORE_KEYS = Counter("flaneur_online_store_keys", "Keys written to the online store", ["entity"])
+ONLINE_STORE_WAITING = Gauge("flaneur_online_store_waiting", "Keys that wait for the online store")
+ONLINE_STORE_SECONDS = Histogram(
+    "flaneur_online_store_seconds", "Writing everything that had changed to the online store", buckets=_WORK_S
+)
+ONLINE_STORE_TS = Gauge(
+    "flaneur_online_store_current_timestamp_seconds", "When the online store last contained everything"
+)
+FEATURE_VALUES = Counter(
+    "flaneur_feature_values", "Values of a feature that were told, unknown ones too", ["entity", "feature"]
+)
+FEATURE_NULLS = Counter("flaneur_feature_nulls", "Of these, how many are unknown", ["entity", "feature"])
+FEATURE_TS = Gauge(
+    "flaneur_feature_known_timestamp_seconds", "When a value of it was last known", ["entity", "feature"]
+)
 
 # a counter that appears only with its first event has not risen, as Prometheus sees it: alerts would miss it
 for _topic in (*DEVICE_TOPICS, *REPORT_TOPICS, *CELL_TOPICS):
@@ -128,6 +173,21 @@ for _topic in (*DEVICE_TOPICS, *REPORT_TOPICS, *CELL_TOPICS):
         DEAD_LETTERS.labels(_topic, _reason)
     for _counter in (HOLES_FOUND, HOLES_HEALED, OFFSETS_LOST):
         _counter.labels(_topic)
+for _reason in UPDATE_REASONS:
+    for _by_reason in (DECISIONS, ROUTE_UPDATES, SEARCH_SECONDS):
+        _by_reason.labels(_reason)
+for _reason in ("world_changed", "better"):
+    REPLAN_GAIN.labels(_reason)
+for _reason in ("no_route", "no_candidate", "bad_request"):
+    REPLAN_FAILED.labels(_reason)
+for _kernel in ("parse", "match", "windows", "passages", "trips", "search", "rescore"):
+    KERNEL_SECONDS.labels(_kernel)
+for _kind in ("edge", "cell", "crowd"):
+    CONDITIONS_SENT.labels(_kind)
+for _entity in ("walker", "cell", "edge", "crowd"):
+    ONLINE_STORE_KEYS.labels(_entity)
+for _state in ("on_network", "off_network"):
+    MATCHED.labels(_state)
 
 
 _servers: dict[int, WSGIServer] = {}

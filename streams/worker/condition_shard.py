@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from geo.cities import Cities
@@ -13,8 +14,30 @@ from streams.telemetry import metrics
 from streams.transport.block import Block
 from streams.worker.delivery import Outgoing, dead_letter
 from streams.worker.event_clock import EventClock
+from streams.worker.feature_counts import count_condition_features
 from streams.worker.online_store import condition_key
 from streams.worker.shards import Outcome
+
+MOST_FEEDS = 100  # told of by name: a name costs Prometheus a series for ever
+OTHER = "other"
+
+
+class Feeds:
+    """How many reports each feed has sent, and when the newest came; a feed is `source` up to its `#`."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def tell(self, topic: str, sources: Mapping[str, int], newest_s: float) -> None:
+        """Count the reports of a block, by their sources."""
+        for source, count in sources.items():
+            name = source.partition("#")[0]
+            if len(self._names) < MOST_FEEDS:
+                self._names.add(name)
+            elif name not in self._names:
+                name = OTHER
+            metrics.FEED_REPORTS.labels(topic, name).inc(count)
+            metrics.FEED_TS.labels(topic, name).set(newest_s)
 
 
 class ConditionShard:
@@ -27,6 +50,7 @@ class ConditionShard:
         self._unsent: dict[str, bytes] = {}
         self._online: dict[bytes, bytes] = {}
         self._unclean: set[str] = set()  # stored as unsent, sent since
+        self._feeds = Feeds()
 
     def load(self, buckets: Mapping[str, bytes]) -> None:
         for key, data in buckets.items():
@@ -44,6 +68,7 @@ class ConditionShard:
 
     def process(self, block: Block) -> Outcome:
         outcome = Outcome()
+        feeds: Counter[str] = Counter()
         kind: type[TrafficReport | WeatherReport] = (
             TrafficReport if block.topic == TRAFFIC_REPORTS else WeatherReport
         )
@@ -58,10 +83,12 @@ class ConditionShard:
                 )
                 continue
             self._clock.observe(report.ts)
+            feeds[report.source] += 1
             if isinstance(report, TrafficReport):
                 self._conditions.fold_traffic(report, offset)
             else:
                 self._conditions.fold_weather(report, offset)
+        self._feeds.tell(block.topic, feeds, float(block.timestamps_ms[-1]) / 1000.0)
         return self._changes(outcome)
 
     def tick(self) -> Outcome:
@@ -73,7 +100,9 @@ class ConditionShard:
         return outcome
 
     def _changes(self, outcome: Outcome) -> Outcome:
-        for condition in self._conditions.changed(self._clock.now()):
+        changed = self._conditions.changed(self._clock.now())
+        count_condition_features(changed)
+        for condition in changed:
             value = encode(condition)
             self._unsent[condition.key] = value
             self._online[condition_key(condition.key)] = value

@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterable, Mapping
 
 from geo.errors import BadRecord
-from models.records import CellObservation, decode, encode
+from models.records import CellObservation, EdgeCondition, decode, encode
 from models.world.crowd import Crowd, Withdrawn
 from streams.kafka.topics import EDGE_CONDITIONS
 from streams.telemetry import metrics
 from streams.transport.block import Block
 from streams.worker.delivery import Outgoing, dead_letter
 from streams.worker.event_clock import EventClock
+from streams.worker.feature_counts import count_condition_features
 from streams.worker.online_store import condition_key
 from streams.worker.shards import Outcome
 
@@ -63,7 +64,9 @@ class CrowdShard:
         outcome = Outcome()
         if not self._clock.started:
             return outcome  # the wall clock may be years off a recorded day
-        for one in self._crowd.changed(self._clock.now()):
+        changed = self._crowd.changed(self._clock.now())
+        count_condition_features(one for one in changed if isinstance(one, EdgeCondition))
+        for one in changed:
             value = None if isinstance(one, Withdrawn) else encode(one)
             outcome.messages.append(Outgoing(EDGE_CONDITIONS, one.key.encode(), value))
             self._online[condition_key(one.key)] = value

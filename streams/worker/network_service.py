@@ -26,6 +26,7 @@ from streams.kafka.topics import EDGE_CONDITIONS
 from streams.settings import Settings
 from streams.telemetry import metrics
 from streams.worker.event_clock import EventClock
+from streams.worker.world_gauges import WorldGauges
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ POLL_MS = 100
 GATHER_S = 0.05  # conditions that come together make one version
 TICK_S = 5.0
 ASK_S = 5.0
+TELL_S = 5.0
 
 
 class NetworkService:
@@ -48,6 +50,8 @@ class NetworkService:
         self._clock = EventClock()
         self._listeners: list[Listener] = []
         self._next_tick = 0.0
+        self._gauges = WorldGauges()
+        self._next_tell = 0.0
         self._offsets: dict[str, int] = {}  # of the newest record of every key
         self.ready = asyncio.Event()
 
@@ -183,5 +187,13 @@ class NetworkService:
             if not len(changed_edges(old.costs, costs)):
                 continue
             news[city] = self._networks[city] = Network(old.graph, costs)
+        self._tell(now)
         for listener in self._listeners:
             await listener(news)
+
+    def _tell(self, now_ts: float) -> None:
+        loop_now = asyncio.get_running_loop().time()
+        if loop_now >= self._next_tell:
+            self._next_tell = loop_now + TELL_S
+            for city, table in self._tables.items():
+                self._gauges.tell(self.cities[city], table, now_ts)

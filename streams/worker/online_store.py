@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping
 
@@ -64,6 +65,7 @@ class OnlineStore:
     async def flush(self) -> None:
         """Write what waits. What cannot be written is kept for the next time, and counted."""
         values, self._waiting = self._waiting, {}
+        started, asked_at = time.perf_counter(), time.time()
         items = list(values.items())
         try:
             for start in range(0, len(items), _SLICE):
@@ -76,8 +78,12 @@ class OnlineStore:
                 log.warning("the online store cannot be written, features wait: %s", error)
             self._down = True
             self._waiting = values | self._waiting
+            metrics.ONLINE_STORE_WAITING.set(len(self._waiting))
             return
         self._down = False
+        metrics.ONLINE_STORE_WAITING.set(0)
+        metrics.ONLINE_STORE_SECONDS.observe(time.perf_counter() - started)
+        metrics.ONLINE_STORE_TS.set(asked_at)
         for kind, count in Counter(key[: key.index(b":")] for key in values).items():
             metrics.ONLINE_STORE_KEYS.labels(kind.decode()).inc(count)
 

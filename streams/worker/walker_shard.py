@@ -34,6 +34,7 @@ from streams.telemetry import metrics
 from streams.transport.block import Block
 from streams.worker.ahead import AHEAD, AheadRecords
 from streams.worker.delivery import Outgoing, dead_letter
+from streams.worker.feature_counts import count_walker_features
 from streams.worker.online_store import walker_key
 from streams.worker.shards import Outcome
 
@@ -214,6 +215,7 @@ class WalkerShard:
         slots, ts, values = self.walking.changed_features()
         self.walking.state.seen_s[slots] = 0.0  # now, when it is next looked at
         devices = self.walking.state.devices
+        count_walker_features(values)
         packed = pack_features(ts, values)
         return {walker_key(devices[s]): value for s, value in zip(slots.tolist(), packed, strict=True)}
 
@@ -312,11 +314,16 @@ class WalkerShard:
             self._unsent.append((device, value))
             outcome.messages.append(self._outgoing(device, value))
             metrics.ROUTE_UPDATES.labels(update.reason).inc()
+            if update.gain is not None:
+                metrics.REPLAN_GAIN.labels(update.reason).observe(update.gain)
         outcome.write_ahead |= self._ahead.add({update.device.encode() for update in step.updates})
         for reason, n in step.decisions.items():
             metrics.DECISIONS.labels(reason).inc(n)
         for reason, n in step.failed.items():
             metrics.REPLAN_FAILED.labels(reason).inc(n)
+        for reason, seconds in step.searches:
+            metrics.SEARCH_SECONDS.labels(reason).observe(seconds)
+        metrics.REROUTES_FALSE.inc(step.false_reroutes)
         for kernel, seconds in step.seconds.items():
             metrics.KERNEL_SECONDS.labels(kernel).inc(seconds)
         settled = self.walking.settled_nodes

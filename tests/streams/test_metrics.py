@@ -52,3 +52,6 @@ def test_counters_that_alerts_watch_are_there_before_anything_happens() -> None:
     assert REGISTRY.get_sample_value("flaneur_dead_letters_total", reasons) is not None
     for name in ("holes_found", "holes_healed", "offsets_lost"):
         assert REGISTRY.get_sample_value(f"flaneur_{name}_total", {"topic": "traffic-reports"}) is not None
+    for name in ("decisions_total", "route_updates_total", "search_seconds_count"):
+        assert REGISTRY.get_sample_value(f"flaneur_{name}", {"reason": "off_route"}) is not None
+    assert REGISTRY.get_sample_value("flaneur_replan_gain_count", {"reason": "better"}) is not None
