@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import signal
 import sys
 import threading
@@ -12,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -29,6 +29,9 @@ from streams.feeds.move import first_ts, move_to, move_to_graph, shift_to
 from streams.feeds.places import read_places
 from streams.feeds.publish import Changes, Publisher, Sent, send_paced
 from streams.settings import Settings
+from streams.telemetry import logs
+
+log = logging.getLogger(__name__)
 
 POLL_S = 1.0
 GONE_POLLS = 5
@@ -163,6 +166,8 @@ def command(
         raise BadInput("--follow and --dry-run exclude each other; give one of them")
     form = FORMATS[format_name]
     settings = Settings.from_env()
+    if follow:  # it stays, so it keeps a log as the other services do
+        logs.set_up(settings, "feed")
     if form.needs_graph and graph_dir is None:
         graph_dir = move_to_graph or Path(settings.graph_dir)
     graph = None if graph_dir is None else open_graph(graph_dir)
@@ -312,16 +317,16 @@ def _follow(
                 missing.pop(file, None)
             stamps |= current
             if sent != before:
-                click.echo(
-                    f"{datetime.now(UTC):%H:%M:%S} {sent.reports - before.reports} reports,"
-                    f" {sent.withdrawn - before.withdrawn} of them withdrawn,"
-                    f" {sent.problems - before.problems} problems",
-                    err=True,
+                log.info(
+                    "%d reports, %d of them withdrawn, %d problems",
+                    sent.reports - before.reports,
+                    sent.withdrawn - before.withdrawn,
+                    sent.problems - before.problems,
                 )
     finally:
         for number, handler in before_signals.items():
             signal.signal(number, handler)
-    click.echo("stopped following", err=True)
+    log.info("stopped following")
 
 
 def _withdraw(file: Path, publisher: Publisher, changes: Changes, sent: Sent) -> None:

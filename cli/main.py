@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -98,7 +99,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except FlaneurError as error:
-        click.echo(f"flaneur: {error}", err=True)
+        if logging.getLogger().handlers:  # a process that keeps a log, in the form that is set for it
+            logging.getLogger("flaneur").critical("%s", error)
+        else:
+            click.echo(f"flaneur: {error}", err=True)
         return 2
     except (click.Abort, KeyboardInterrupt):
         return 130

@@ -94,7 +94,10 @@ class Stack:
         self.folder = folder
         self.wanted = wanted
         self.say = say
-        self.settings = replace(Settings.from_env(), graph_dir=_graph_dir(folder))
+        settings = Settings.from_env()
+        # the logs lie in files, and who reads those is a person
+        log_format = "text" if settings.log_format == "auto" else settings.log_format
+        self.settings = replace(settings, graph_dir=_graph_dir(folder), log_format=log_format)
         self.state = RunState()
         self._restarts = 0
 

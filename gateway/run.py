@@ -14,6 +14,7 @@ from aiohttp import web
 from gateway.app import make_app
 from geo.errors import BadInput, Unavailable
 from streams.settings import Settings
+from streams.telemetry import logs
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ LEAVE_WITHIN_S = 15.0
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; raises BadInput and Unavailable where it cannot begin."""
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up(settings, "gateway")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is a file
     uvloop.run(_serve(settings))

@@ -39,6 +39,7 @@ class Settings:
     accept_loss: bool = False  # go on with a damaged changelog though the input for it is gone
     ingest_only: bool = False  # windows only, no matching and no trips (for measuring)
     log_level: str = "INFO"
+    log_format: str = "auto"  # json, text, or auto: text where standard error is a terminal
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 8080

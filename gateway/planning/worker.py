@@ -21,6 +21,7 @@ from gateway.planning.planner import Planner
 from gateway.planning.requests import Directions, Isochrone, Point, Propose, Request, RoutesBody
 from geo.errors import BadInput, FlaneurError, NoCandidate, NoRoute
 from streams.settings import Settings
+from streams.telemetry import logs
 from streams.worker.network_service import NetworkService
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ async def serve(sock: socket.socket) -> None:
     reader, writer = await asyncio.open_connection(sock=sock)
     _, first = await read_frame(reader)
     settings = msgspec.msgpack.decode(first, type=Settings)
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s planner %(levelname)s: %(message)s")
+    logs.set_up(settings, "planner")
     service = NetworkService(settings)
     following = asyncio.create_task(_follow(service))
     try:
