@@ -286,7 +286,10 @@ async def _keep_lease() -> None:
 async def _report() -> None:
     """Lag and gauges, several times a second; feeds the watchdog."""
     metrics.serve(settings)
-    metrics.PARTITIONS_ALL.labels(WALKERS_TABLE).set(settings.partitions)
+    for table, partitions in (
+        (WALKERS_TABLE, settings.partitions), (CONDITIONS_TABLE, 1), (CROWD_TABLE, settings.partitions)
+    ):  # fmt: skip
+        metrics.PARTITIONS_ALL.labels(table).set(partitions)
     watchdog.start()
     while not app.should_stop:
         for shards in ALL_SHARDS:
