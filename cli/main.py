@@ -34,6 +34,7 @@ COMMANDS = {
     "replay": ("cli.replay", "Publish recorded traces as if people walked them now."),
     "feed": ("cli.feed", "Publish traffic and weather from the files of a feed."),
     "draw": ("cli.draw", "Draw what happened to one walker."),
+    "dashboards": ("cli.dashboards", "Write Grafana's dashboards, or draw them from a Prometheus."),
     "dead-letters": ("cli.dead_letters", "List messages that could not be used, and why."),
     "bench": ("cli.bench.command", "Measure, ours and the peers', in one run."),
 }

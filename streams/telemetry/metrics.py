@@ -9,7 +9,14 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from geo.errors import Unavailable
 from models.records import REASONS, UPDATE_REASONS
-from streams.kafka.topics import CELL_TOPICS, DEVICE_TOPICS, REPORT_TOPICS
+from streams.kafka.topics import (
+    CELL_TOPICS,
+    CONDITIONS_TABLE,
+    CROWD_TABLE,
+    DEVICE_TOPICS,
+    REPORT_TOPICS,
+    WALKERS_TABLE,
+)
 from streams.settings import Settings
 from streams.telemetry.block_histogram import BlockHistogram
 
@@ -171,8 +178,10 @@ FEATURE_TS = Gauge(
 for _topic in (*DEVICE_TOPICS, *REPORT_TOPICS, *CELL_TOPICS):
     for _reason in (*REASONS, "internal_error"):
         DEAD_LETTERS.labels(_topic, _reason)
-    for _counter in (HOLES_FOUND, HOLES_HEALED, OFFSETS_LOST):
+    for _counter in (HOLES_FOUND, HOLES_HEALED, OFFSETS_LOST, MESSAGES_REBUILT):
         _counter.labels(_topic)
+for _table in (WALKERS_TABLE, CONDITIONS_TABLE, CROWD_TABLE):
+    CHECKPOINTS_FLAWED.labels(_table)
 for _reason in UPDATE_REASONS:
     for _by_reason in (DECISIONS, ROUTE_UPDATES, SEARCH_SECONDS):
         _by_reason.labels(_reason)
