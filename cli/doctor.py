@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 import click
 import orjson
 
+from cli.services import given_redis
 from streams.local.processes import RunFolder, is_free
 from streams.local.services import (
     BROKER_PORT,
@@ -64,15 +65,16 @@ def examine(folder: RunFolder) -> Iterator[Finding]:
     """Look at everything, one finding after the other."""
     yield _python()
     yield _packages()
-    bootstrap, redis_url = os.environ.get("BOOTSTRAP"), os.environ.get("REDIS_URL")
+    settings = Settings.from_env()
+    bootstrap, redis_url = os.environ.get("BOOTSTRAP"), given_redis(settings)
     state = folder.load()
     if bootstrap:
-        yield _reachable("broker", bootstrap, broker_answers, "start it, or unset BOOTSTRAP to get one here")
+        yield _broker(settings, "start it, or unset BOOTSTRAP to get one here")
     else:
         yield from _broker_programs(folder)
         if process := state.find("kafka"):
             address = state.bootstrap or f"127.0.0.1:{process.port}"
-            yield _reachable("broker", address, broker_answers, f"see {folder.logs}/kafka.log")
+            yield _broker(Settings(bootstrap=address), f"see {folder.logs}/kafka.log")
         else:
             yield _port("broker", BROKER_PORT)
     if redis_url:
@@ -146,6 +148,10 @@ def _port(service: str, port: int) -> Finding:
     if not is_free(port):
         found = f"not running here, port {port} is taken: `flaneur up` takes the next free one"
     return Finding(service, True, found)
+
+
+def _broker(settings: Settings, remedy: str) -> Finding:
+    return _reachable("broker", settings.bootstrap, lambda _: broker_answers(settings), remedy)
 
 
 def _reachable(

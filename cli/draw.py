@@ -46,7 +46,7 @@ def command(
     """
     settings = Settings.from_env()
     streets = open_graph(graph or settings.graph_path)
-    history = read_history(bootstrap or settings.bootstrap, device)
+    history = read_history(settings.at(bootstrap), device)
     routes = _of_trip(reconstruct(history.updates), trip, device)
     begin, end = _span(history, routes)
     fixes = [fix for fix in history.fixes if begin <= fix.ts <= end]

@@ -165,7 +165,7 @@ def command(
     if follow and dry_run:
         raise BadInput("--follow and --dry-run exclude each other; give one of them")
     form = FORMATS[format_name]
-    settings = Settings.from_env()
+    settings = Settings.from_env().at(bootstrap)
     if follow:  # it stays, so it keeps a log as the other services do
         logs.set_up(settings, "feed")
     if form.needs_graph and graph_dir is None:
@@ -190,7 +190,7 @@ def command(
         _show(documents, plan, None, as_json)
         return
     sent = Sent()
-    with Publisher(bootstrap or settings.bootstrap) as publisher:
+    with Publisher(settings) as publisher:
         changes = Changes()
         _publish(documents, plan, publisher, changes, speed, sent)
         _show(documents, plan, sent, as_json)

@@ -83,7 +83,7 @@ def command(
     total = None if loop else len(fleet)
     with stop_on_interrupt(stop), progress_bar("fixes", total) as progress:
         records = fleet.records(begin, rounds=None if loop else 1)
-        summary = play(records, bootstrap or Settings.from_env().bootstrap, rate, stop, progress)
+        summary = play(records, Settings.from_env().at(bootstrap), rate, stop, progress)
     say_summary(summary, as_json)
 
 

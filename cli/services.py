@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import psutil
 
@@ -63,11 +63,17 @@ def addresses_here() -> dict[str, str]:
     found = {}
     if state.bootstrap and state.find("kafka"):
         found["BOOTSTRAP"] = state.bootstrap
-    if state.redis_url and state.find("redis"):
+    if state.redis_url and state.find("redis") and not os.environ.get("REDIS_URL_FILE"):
         found["REDIS_URL"] = state.redis_url
     if (worker := state.find("worker-0")) and worker.port:
         found["METRICS_PORT"] = str(worker.port)
     return found
+
+
+def given_redis(settings: Settings) -> str | None:
+    """The URL of a Redis that somebody has, by REDIS_URL or REDIS_URL_FILE; None where nobody named one."""
+    named = os.environ.get("REDIS_URL") or os.environ.get("REDIS_URL_FILE")
+    return settings.redis_url if named else None
 
 
 def this_process() -> LocalProcess:
@@ -159,16 +165,18 @@ class Stack:
         return process
 
     def _start_services(self) -> None:
-        bootstrap, redis_url = os.environ.get("BOOTSTRAP"), os.environ.get("REDIS_URL")
+        bootstrap, redis_url = os.environ.get("BOOTSTRAP"), given_redis(self.settings)
         broker = redis = None
         if bootstrap:
             self.say(f"broker: yours at {bootstrap}")
-            if not broker_answers(bootstrap, 10.0):
+            if not broker_answers(self.settings, 10.0):
                 raise Unavailable(
                     f"no broker answers at {bootstrap}: start it, or unset BOOTSTRAP to get one here"
                 )
         else:
             self._clear("kafka")
+            # ours is for this machine, whatever others want
+            self.settings = replace(self.settings, kafka_security_protocol="PLAINTEXT")
             broker = self._started(start_broker(self.folder, port=self.wanted.kafka_port))
         if redis_url:
             self.say("Redis: yours, named by REDIS_URL")
@@ -255,7 +263,6 @@ class Stack:
 
     def _spawn(self, name: str, command: str, port: int, settings: Settings) -> LocalProcess:
         """Start one of our own commands with these settings."""
-        environment = {one.name.upper(): str(getattr(settings, one.name)) for one in fields(settings)}
         return self._started(
             spawn(
                 name,
@@ -264,7 +271,7 @@ class Stack:
                 log=self.folder.logs / f"{name}.log",
                 marker=f"-m cli.main {command}",
                 port=port,
-                environment=environment,
+                environment=settings.environment(),
             )
         )
 

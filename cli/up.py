@@ -148,7 +148,8 @@ class _Run:
         ]
         if prometheus := self._stack.prometheus():
             where += [("Prometheus", f"http://127.0.0.1:{prometheus.port}/")]
-        where += [("broker", self._stack.settings.bootstrap), ("Redis", self._stack.settings.redis_url)]
+        redis = self._stack.settings.redis_url.rpartition("@")[2]  # without its password
+        where += [("broker", self._stack.settings.bootstrap), ("Redis", redis)]
         where += [("logs", str(self._stack.folder.logs))]
         moved_at, seen = time.monotonic(), self._progress()
         with View(console, live, where) as view:
@@ -188,7 +189,7 @@ class _Run:
 
     def _play(self, settings: Settings, day: DemoDay, rate: float) -> None:
         try:
-            self._played = play(self._watch.noting(day), settings.bootstrap, rate, self._stop)
+            self._played = play(self._watch.noting(day), settings, rate, self._stop)
         except BaseException as failure:  # told to the main thread, which stops the run
             self._failure = failure
 

@@ -15,6 +15,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # do
 from geo.errors import BadRecord, Unavailable
 from models.records import RouteUpdate, decode
 from streams.demo.fleet import Timed
+from streams.kafka.connection import client_options, unavailable
 from streams.kafka.topics import GPS_FIXES, ROUTE_REQUESTS, ROUTE_UPDATES, admin_client
 from streams.settings import Settings
 from streams.telemetry.scrape import Samples
@@ -39,10 +40,9 @@ class Watch:
         self._failure: BaseException | None = None
         self._consumer = Consumer(
             {
-                "bootstrap.servers": settings.bootstrap,
+                **client_options(settings),
                 "group.id": "flaneur-up",
                 "enable.auto.commit": False,
-                "log_level": 0,
             }
         )
         # asked by a client of its own: a question to the consumer waits behind its long poll for messages
@@ -84,7 +84,9 @@ class Watch:
             ends = self._ends(list(metadata.topics[ROUTE_UPDATES].partitions))
             self._consumer.assign([TopicPartition(ROUTE_UPDATES, one, end) for one, end in ends.items()])
         except KafkaException as error:
-            raise Unavailable(f"route-updates cannot be read at {settings.bootstrap}: {error}") from error
+            raise unavailable(
+                settings, error, f"route-updates cannot be read at {settings.bootstrap}: {error}"
+            ) from error
         return ends
 
     def _ends(self, partitions: list[int]) -> dict[int, int]:

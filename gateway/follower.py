@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from geo.errors import Unavailable
-from streams.kafka.topic_reader import ANSWER_WITHIN_S, Message
+from streams.kafka.connection import client_options, unavailable
+from streams.kafka.topic_reader import ANSWER_WITHIN_S, Message, partition_count
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -71,13 +72,13 @@ class Follower:
 
     def _begin(self) -> dict[int, int]:
         try:
-            count = len(self._asker.list_topics(self._topic, ANSWER_WITHIN_S).topics[self._topic].partitions)
+            count = partition_count(self._asker, self._topic)
             if not count:
                 raise Unavailable(f"there is no topic {self._topic}: run `flaneur topics --create`")
             starts = self._starts(count)
             bounds = self._bounds(count)
         except KafkaException as error:
-            raise Unavailable(f"{self._topic} cannot be read: {error}") from error
+            raise unavailable(self._settings, error, f"{self._topic} cannot be read: {error}") from error
         self._consumer.assign(starts)
         # where nothing is to be read, nothing is waited for
         self._next = {
@@ -154,7 +155,7 @@ class Follower:
 def _consumer(settings: Settings) -> Consumer:
     return Consumer(
         {
-            "bootstrap.servers": settings.bootstrap,
+            **client_options(settings),
             "group.id": f"gateway-{uuid.uuid4()}",
             "enable.auto.commit": False,
             "enable.partition.eof": False,
@@ -162,7 +163,6 @@ def _consumer(settings: Settings) -> Consumer:
             "fetch.wait.max.ms": 100,
             "fetch.queue.backoff.ms": 5,
             "queued.max.messages.kbytes": 16_384,
-            "log_level": 0,
         }
     )
 

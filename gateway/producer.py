@@ -12,6 +12,7 @@ import confluent_kafka
 from confluent_kafka import KafkaError, KafkaException
 
 from geo.errors import Unavailable
+from streams.kafka.connection import client_options
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class Producer:
     def _connect(self) -> confluent_kafka.Producer:
         return confluent_kafka.Producer(
             {
-                "bootstrap.servers": self._settings.bootstrap,
+                **client_options(self._settings),
                 "enable.idempotence": True,
                 "acks": "all",
                 "partitioner": "murmur2_random",  # as Kafka's own clients
@@ -50,7 +51,6 @@ class Producer:
                 "message.max.bytes": 2 * self._settings.gateway_max_body_bytes + 4096,
                 "queue.buffering.max.messages": QUEUED_MESSAGES,
                 "queue.buffering.max.kbytes": QUEUED_KBYTES,
-                "log_level": 0,
             }
         )
 

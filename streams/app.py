@@ -32,6 +32,7 @@ from streams.telemetry import metrics
 from streams.transport.blocks import BlockScheduler, BlockSchema, use_blocks
 from streams.worker.checkpoints import CheckpointTable
 from streams.worker.condition_shard import ConditionShard
+from streams.worker.credentials import faust_credentials
 from streams.worker.crowd_shard import CrowdShard
 from streams.worker.leaving import leave
 from streams.worker.network_service import NetworkService
@@ -49,6 +50,7 @@ settings = Settings.from_env()
 app = faust.App(
     settings.group,
     broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
+    broker_credentials=faust_credentials(settings),
     store="memory://",  # no table is Faust's: see streams.worker.checkpoints
     datadir=os.path.join(tempfile.gettempdir(), f"flaneur-{settings.instance_id}"),  # stays empty
     autodiscover=["agents"],

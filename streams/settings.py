@@ -5,21 +5,31 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from geo.errors import BadInput
 
+#: What is never shown, and better not in an environment: NAME_FILE may name a file that holds it.
+SECRETS = frozenset({"redis_url", "kafka_password", "gateway_token_keys", "gateway_operator_key"})
+KAFKA_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+KAFKA_MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Settings:
     """What can be set; the environment variable is the field's name in capitals.
 
-    The defaults are those of `make run` on one machine.
+    The defaults are those of `make run` on one machine. `SECRETS` may come from files, and are never shown.
     """
 
     bootstrap: str = "127.0.0.1:9092"  # Kafka brokers, host:port[,host:port]
-    redis_url: str = "redis://127.0.0.1:6379/0"  # the online store
+    kafka_security_protocol: str = "PLAINTEXT"  # or SSL, SASL_PLAINTEXT, SASL_SSL
+    kafka_sasl_mechanism: str = "SCRAM-SHA-512"  # or SCRAM-SHA-256, PLAIN
+    kafka_user: str = ""  # whom SASL signs in
+    kafka_password: str = ""
+    kafka_ca_file: str = ""  # PEM of who signed the brokers' certificates; empty: whom the system trusts
+    redis_url: str = "redis://127.0.0.1:6379/0"  # the online store; rediss:// is TLS
     graph_dir: str = ".run/graph"  # what `flaneur import-osm` made
     data_dir: str = ""  # a folder whose disk a worker's metrics tell of, such as the broker's on this machine
     group: str = "flaneur"  # consumer group and prefix of the changelog topics
@@ -67,13 +77,26 @@ class Settings:
         """Read the settings from the environment; raises BadInput that names the variable."""
         env = os.environ if environ is None else environ
         values: dict[str, object] = {}
-        for field in fields(cls):
-            name = field.name.upper()
-            text = env.get(name, "")
+        for one in fields(cls):
+            name = one.name.upper()
+            text = _secret(name, env) if one.name in SECRETS else env.get(name, "")
             if text == "":
                 continue
-            values[field.name] = _convert(name, str(field.type), text)
+            values[one.name] = _convert(name, str(one.type), text)
         return cls(**values)  # type: ignore[arg-type]  # each was converted to its field's type
+
+    def __repr__(self) -> str:
+        shown = [one.name for one in fields(self) if one.name not in SECRETS]
+        return f"Settings({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+    def at(self, bootstrap: str | None) -> Settings:
+        """The same with the brokers that an option names, if it names some."""
+        return replace(self, bootstrap=bootstrap) if bootstrap else self
+
+    def environment(self) -> dict[str, str]:
+        """From these variables `from_env` of another process makes the same settings."""
+        values = {one.name.upper(): str(getattr(self, one.name)) for one in fields(self)}
+        return values | {f"{name.upper()}_FILE": "" for name in SECRETS}
 
     def __post_init__(self) -> None:
         if self.partitions < 1:
@@ -82,6 +105,23 @@ class Settings:
             raise BadInput(f"BUCKETS is {self.buckets}, it must be 1 or more")
         if not 0.05 <= self.checkpoint_s <= 60.0:
             raise BadInput(f"CHECKPOINT_S is {self.checkpoint_s}, it must lie between 0.05 and 60 seconds")
+        _check_choice("KAFKA_SECURITY_PROTOCOL", self.kafka_security_protocol, KAFKA_PROTOCOLS)
+        _check_choice("KAFKA_SASL_MECHANISM", self.kafka_sasl_mechanism, KAFKA_MECHANISMS)
+        if self.kafka_signs_in and not (self.kafka_user and self.kafka_password):
+            raise BadInput(
+                f"KAFKA_SECURITY_PROTOCOL is {self.kafka_security_protocol}: set KAFKA_USER, and"
+                " KAFKA_PASSWORD or KAFKA_PASSWORD_FILE"
+            )
+
+    @property
+    def kafka_signs_in(self) -> bool:
+        """Whether brokers want a user and a password."""
+        return self.kafka_security_protocol.startswith("SASL_")
+
+    @property
+    def kafka_encrypts(self) -> bool:
+        """Whether brokers are talked to by TLS."""
+        return self.kafka_security_protocol.endswith("SSL")
 
     @property
     def instance_id(self) -> str:
@@ -91,6 +131,27 @@ class Settings:
     @property
     def graph_path(self) -> Path:
         return Path(self.graph_dir)
+
+
+def _secret(name: str, env: Mapping[str, str]) -> str:
+    """The variable's value, or what the file holds that NAME_FILE names, without the line's end."""
+    text, file = env.get(name, ""), env.get(f"{name}_FILE", "")
+    if text and file:
+        raise BadInput(f"both {name} and {name}_FILE are set: unset one of them")
+    if not file:
+        return text
+    try:
+        text = Path(file).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{name}_FILE is {file}, which cannot be read: {error}") from error
+    if not text:
+        raise BadInput(f"{name}_FILE is {file}, which is empty")
+    return text
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise BadInput(f"{name} is {value!r}, it must be one of {', '.join(choices)}")
 
 
 def _convert(name: str, kind: str, text: str) -> object:

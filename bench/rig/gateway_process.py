@@ -51,10 +51,7 @@ class GatewayProcess:
         self.log = log
 
     def __enter__(self) -> GatewayProcess:
-        environment = {
-            **os.environ,
-            **{one.name.upper(): str(getattr(self.settings, one.name)) for one in fields(self.settings)},
-        }
+        environment = {**os.environ, **self.settings.environment()}
         command = (sys.executable, "-m", "cli.main", "gateway")
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(

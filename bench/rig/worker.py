@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -70,12 +70,7 @@ class Worker:
 
     def start(self) -> None:
         """Start the process and return at once."""
-        environment = {
-            **os.environ,
-            **{
-                field.name.upper(): str(getattr(self.settings, field.name)) for field in fields(self.settings)
-            },
-        }
+        environment = {**os.environ, **self.settings.environment()}
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(
                 COMMAND, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment

@@ -13,6 +13,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from geo.errors import BadInput, Unavailable
 from streams.demo.fleet import Timed
+from streams.kafka.connection import client_options, unavailable
+from streams.settings import Settings
 
 ANSWER_S = 10.0
 DELIVERY_S = 30.0
@@ -52,7 +54,7 @@ def parse_speed(text: str) -> float:
 
 def play(
     records: Iterable[Timed],
-    bootstrap: str,
+    settings: Settings,
     speed: float = 1.0,
     stop: threading.Event | None = None,
     progress: Callable[[int], None] | None = None,
@@ -63,21 +65,21 @@ def play(
     told now and then how many were sent. Raises Unavailable when no broker answers, BadInput for a topic
     that the broker does not have.
     """
-    return _Player(bootstrap, stop or threading.Event()).play(records, speed, progress)
+    return _Player(settings, stop or threading.Event()).play(records, speed, progress)
 
 
 class _Player:
     """One run of `play`: the producer and what it has said about deliveries."""
 
-    def __init__(self, bootstrap: str, stop: threading.Event) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, settings: Settings, stop: threading.Event) -> None:
+        self._bootstrap = settings.bootstrap
         self._stop = stop
         self._delivered: Counter[str] = Counter()
         self._failed = 0
         self._first_failure: str | None = None
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **client_options(settings),
                 "enable.idempotence": True,
                 "acks": "all",
                 # the murmur2 of Kafka's own clients: workers expect a device where the gateway puts it
@@ -86,14 +88,15 @@ class _Player:
                 "batch.num.messages": 10_000,
                 "queue.buffering.max.messages": 200_000,
                 "delivery.timeout.ms": int(DELIVERY_S * 1000),
-                "log_level": 0,
             }
         )
         try:
             self._topics = set(self._producer.list_topics(timeout=ANSWER_S).topics)
         except KafkaException as error:
-            raise Unavailable(
-                f"no broker answers at {bootstrap}: start one with `flaneur up`, or set BOOTSTRAP"
+            raise unavailable(
+                settings,
+                error,
+                f"no broker answers at {settings.bootstrap}: start one with `flaneur up`, or set BOOTSTRAP",
             ) from error
 
     def play(

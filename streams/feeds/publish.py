@@ -12,7 +12,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from geo.errors import Unavailable
 from models.records import DeadLetter, TrafficReport, encode
 from streams.feeds.common import Problem, Report
+from streams.kafka.connection import client_options, unavailable
 from streams.kafka.topics import DEAD_LETTERS, TRAFFIC_REPORTS, WEATHER_REPORTS
+from streams.settings import Settings
 
 MAX_REASON_BYTES = 1024
 DELIVERY_S = 30
@@ -54,27 +56,28 @@ class Publisher:
     does not answer or refuses a message.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, settings: Settings) -> None:
+        self._bootstrap = settings.bootstrap
         self._failure: str | None = None
         try:
             self._producer = Producer(
                 {
-                    "bootstrap.servers": bootstrap,
+                    **client_options(settings),
                     "enable.idempotence": True,
                     "acks": "all",
                     "partitioner": "murmur2_random",  # Kafka's own: the key decides as for every other client
                     "compression.type": "lz4",
                     "linger.ms": 5,
                     "delivery.timeout.ms": DELIVERY_S * 1000,
-                    "log_level": 0,
                 }
             )
             self._producer.list_topics(timeout=CONNECT_S)  # says at once that nobody is there
         except KafkaException as error:
-            raise Unavailable(
-                f"no broker answers at {bootstrap} ({error.args[0].str()}): start one with `flaneur up`,"
-                " or give --bootstrap"
+            raise unavailable(
+                settings,
+                error,
+                f"no broker answers at {settings.bootstrap} ({error.args[0].str()}): start one with"
+                " `flaneur up`, or give --bootstrap",
             ) from error
 
     def __enter__(self) -> Publisher:

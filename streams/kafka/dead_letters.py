@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, Producer
 
 from geo.errors import BadRecord
 from models.records import DeadLetter, decode
+from streams.kafka.connection import client_options
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import DEAD_LETTERS
 from streams.settings import Settings
@@ -35,7 +36,7 @@ def read_letters(settings: Settings) -> Iterator[Letter]:
     A worker that is killed writes those again that came after its last checkpoint: they are given once.
     """
     seen = set()
-    with TopicReader(settings.bootstrap) as topics:
+    with TopicReader(settings) as topics:
         for message in topics.messages(DEAD_LETTERS):
             if message.value is None:
                 continue
@@ -54,11 +55,10 @@ def replay_letters(settings: Settings, letters: list[Letter]) -> int:
     """Send letters back to their topics; returns how many the broker acknowledged."""
     producer = Producer(
         {
-            "bootstrap.servers": settings.bootstrap,
+            **client_options(settings),
             "enable.idempotence": True,
             "partitioner": "murmur2_random",
             "message.max.bytes": 16 * 1024 * 1024,
-            "log_level": 0,
         }
     )
     delivered = 0

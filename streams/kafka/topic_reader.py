@@ -13,6 +13,8 @@ from aiokafka.partitioner import murmur2
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from geo.errors import Unavailable
+from streams.kafka.connection import client_options, unavailable
+from streams.settings import Settings
 
 ANSWER_WITHIN_S = 10.0
 _BATCH = 5_000
@@ -43,20 +45,27 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
+def partition_count(consumer: Consumer, topic: str) -> int:
+    """How many partitions it has, 0 for a topic that is not there; raises KafkaException."""
+    found = consumer.list_topics(topic, timeout=ANSWER_WITHIN_S).topics[topic]
+    if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+        raise KafkaException(found.error)
+    return len(found.partitions)
+
+
 class TopicReader:
     """A context manager around one consumer; raises Unavailable where the broker or a topic is not there."""
 
-    def __init__(self, bootstrap: str, group: str | None = None) -> None:
+    def __init__(self, settings: Settings, group: str | None = None) -> None:
         """`group` is whose committed offsets `committed` reads; nothing here ever joins it."""
-        self._bootstrap = bootstrap
+        self._settings = settings
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **client_options(settings),
                 "group.id": group or f"reader-{uuid.uuid4()}",
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
-                "log_level": 0,
             }
         )
 
@@ -69,10 +78,11 @@ class TopicReader:
     def messages(self, topic: str, key: bytes | None = None) -> Iterator[Message]:
         """Everything in all partitions, one after the other, or in the one where `key` belongs."""
         with self._errors(topic):
-            count = len(self._consumer.list_topics(topic, timeout=ANSWER_WITHIN_S).topics[topic].partitions)
+            count = partition_count(self._consumer, topic)
             if not count:
                 raise Unavailable(
-                    f"the broker at {self._bootstrap} has no topic {topic}: run `flaneur topics --create`"
+                    f"the broker at {self._settings.bootstrap} has no topic {topic}:"
+                    " run `flaneur topics --create`"
                 )
             for partition in range(count) if key is None else [partition_of(key, count)]:
                 yield from self._partition(TopicPartition(topic, partition))
@@ -107,8 +117,10 @@ class TopicReader:
         try:
             yield
         except KafkaException as error:
-            raise Unavailable(
-                f"{topic} cannot be read at {self._bootstrap}: {error}; is the broker running?"
+            raise unavailable(
+                self._settings,
+                error,
+                f"{topic} cannot be read at {self._settings.bootstrap}: {error}; is the broker running?",
             ) from error
 
     def _partition(
@@ -144,7 +156,7 @@ class TopicReader:
             if messages:
                 quiet_since = time.monotonic()
             elif time.monotonic() - quiet_since > ANSWER_WITHIN_S:
-                raise Unavailable(f"the broker at {self._bootstrap} stopped answering")
+                raise Unavailable(f"the broker at {self._settings.bootstrap} stopped answering")
 
 
 def _bytes(value: bytes | str | None) -> bytes | None:

@@ -15,6 +15,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from geo.errors import BadInput, Unavailable
+from streams.kafka.connection import client_options, unavailable
 from streams.settings import Settings
 
 T = TypeVar("T")
@@ -98,22 +99,24 @@ def declared_topics(settings: Settings) -> tuple[TopicSpec, ...]:
 
 def admin_client(settings: Settings) -> AdminClient:
     """An admin client that does not fill the log while the broker is away."""
-    return AdminClient({"bootstrap.servers": settings.bootstrap, "log_level": 0, "socket.timeout.ms": 10_000})
+    return AdminClient({**client_options(settings), "socket.timeout.ms": 10_000})
 
 
 def _result(future: Future[T], what: str, settings: Settings) -> T:
     try:
         return future.result(timeout=30)
     except (KafkaException, TimeoutError) as error:
-        raise Unavailable(f"{what} failed at {settings.bootstrap}: {error}") from error
+        raise unavailable(settings, error, f"{what} failed at {settings.bootstrap}: {error}") from error
 
 
 def _list_partitions(admin: AdminClient, settings: Settings) -> dict[str, int]:
     try:
         metadata = admin.list_topics(timeout=10)
     except KafkaException as error:
-        raise Unavailable(
-            f"no broker answers at {settings.bootstrap}: start one with `flaneur up`, or set BOOTSTRAP"
+        raise unavailable(
+            settings,
+            error,
+            f"no broker answers at {settings.bootstrap}: start one with `flaneur up`, or set BOOTSTRAP",
         ) from error
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 

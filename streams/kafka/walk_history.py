@@ -12,6 +12,7 @@ from geo.errors import BadInput, BadRecord
 from models.records import EdgeCondition, Fix, RouteUpdate, decode, decode_fixes
 from streams.kafka.topic_reader import Message, TopicReader
 from streams.kafka.topics import EDGE_CONDITIONS, GPS_FIXES, ROUTE_UPDATES
+from streams.settings import Settings
 
 R = TypeVar("R")
 
@@ -26,22 +27,22 @@ class WalkHistory:
     closures: tuple[EdgeCondition, ...]  # everywhere, as they came
 
 
-def read_history(bootstrap: str, device: str) -> WalkHistory:
+def read_history(settings: Settings, device: str) -> WalkHistory:
     """The history of `device`.
 
     Raises BadInput where no route update tells of it, Unavailable where the broker or a topic is not there.
     What cannot be decoded is left out: it is in dead-letters.
     """
     key = device.encode()
-    with TopicReader(bootstrap) as topics:
+    with TopicReader(settings) as topics:
         updates = []
         for message in topics.messages(ROUTE_UPDATES, key):
             if message.key == key:
                 updates += _readable(RouteUpdate, message)
         if not updates:
             raise BadInput(
-                f"{ROUTE_UPDATES} at {bootstrap} holds nothing of device {device!r}: is the name right, "
-                "and did the device ask for a route?"
+                f"{ROUTE_UPDATES} at {settings.bootstrap} holds nothing of device {device!r}: is the name"
+                " right, and did the device ask for a route?"
             )
         fixes: dict[float, Fix] = {}
         for message in topics.messages(GPS_FIXES, key):

@@ -20,6 +20,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from geo.errors import Unavailable
+from streams.kafka.connection import client_options
 from streams.local.processes import (
     LocalProcess,
     RunFolder,
@@ -33,6 +34,7 @@ from streams.local.processes import (
     stop,
 )
 from streams.local.tools import JAVA_AT_LEAST, find_java, find_redis
+from streams.settings import Settings
 
 BROKER_PORT = 9092
 REDIS_PORT = 6379
@@ -133,10 +135,9 @@ def start_redis(folder: RunFolder, *, port: int | None = None, usual_port: int =
     )
 
 
-def broker_answers(bootstrap: str, timeout_s: float = 2.0) -> bool:
+def broker_answers(settings: Settings, timeout_s: float = 2.0) -> bool:
     """Whether a broker there answers a metadata request with at least one broker."""
-    # log_level 0: refused connections are what we are waiting out, not news
-    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 5000})
+    client = AdminClient({**client_options(settings), "socket.timeout.ms": 5000})
     try:
         return bool(client.list_topics(timeout=timeout_s).brokers)
     except KafkaException:
@@ -156,9 +157,11 @@ def wait_for_broker(process: LocalProcess, folder: RunFolder, within_s: float = 
     """Wait until a broker that we started answers; its bootstrap address."""
     address = f"127.0.0.1:{process.port}"
 
+    local = Settings(bootstrap=address)
+
     def ready() -> bool:
         # the port opens seconds after the start: a client before that would only back off longer and longer
-        return process.port is not None and not is_free(process.port) and broker_answers(address)
+        return process.port is not None and not is_free(process.port) and broker_answers(local)
 
     wait_until_ready(process, ready, folder.logs / "kafka.log", within_s)
     return address

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
 from geo.cities import open_cities
-from geo.errors import FlaneurError, Unavailable
+from geo.errors import FlaneurError
+from streams.kafka.connection import client_options, unavailable
 from streams.kafka.topics import (
     CELL_TOPICS,
     DEVICE_TOPICS,
@@ -76,7 +77,7 @@ def read_status(settings: Settings, metrics_addresses: list[str]) -> Status:
 
 
 def _consumer(settings: Settings) -> Consumer:
-    return Consumer({"bootstrap.servers": settings.bootstrap, "group.id": "flaneur-status", "log_level": 0})
+    return Consumer({**client_options(settings), "group.id": "flaneur-status"})
 
 
 def _end(settings: Settings, topic: str) -> int:
@@ -84,7 +85,8 @@ def _end(settings: Settings, topic: str) -> int:
     try:
         return int(consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=10)[1])
     except KafkaException as error:
-        raise Unavailable(f"{topic} cannot be read at {settings.bootstrap}: {error}") from error
+        cannot = f"{topic} cannot be read at {settings.bootstrap}: {error}"
+        raise unavailable(settings, error, cannot) from error
     finally:
         consumer.close()
 
@@ -105,8 +107,8 @@ def _lags(settings: Settings) -> Iterator[PartitionLag]:
             end = consumer.get_watermark_offsets(one, timeout=10)[1]
             yield PartitionLag(one.topic, one.partition, one.offset if one.offset >= 0 else None, int(end))
     except (KafkaException, TimeoutError) as error:
-        raise Unavailable(
-            f"no broker answers at {settings.bootstrap}: {error}; see `flaneur doctor`"
+        raise unavailable(
+            settings, error, f"no broker answers at {settings.bootstrap}: {error}; see `flaneur doctor`"
         ) from error
     finally:
         consumer.close()

@@ -92,7 +92,7 @@ def read_checkpoint(
     Raises Unavailable when the broker does not give all of it.
     """
     newest: dict[bytes, bytes | None] = {}
-    with TopicReader(settings.bootstrap, settings.group) as reader:
+    with TopicReader(settings, settings.group) as reader:
         # first: a commit that comes later may stand behind a checkpoint that is not read here any more
         committed = reader.committed(partition, topics) if topics else {}
         for message in reader.partition(changelog_topic(settings, table), partition):
@@ -125,7 +125,7 @@ def read_checkpoint(
 
 def end_of(settings: Settings, table: str, partition: int) -> int:
     """The offset behind the last record of a partition's changelog; raises Unavailable."""
-    with TopicReader(settings.bootstrap) as reader:
+    with TopicReader(settings) as reader:
         return reader.bounds(changelog_topic(settings, table), partition)[1]
 
 

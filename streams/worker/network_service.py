@@ -22,6 +22,7 @@ from geo.network import Network
 from geo.routing.costs import changed_edges
 from models.records import EdgeCondition, decode
 from models.world.conditions import ConditionTable
+from streams.kafka.connection import aiokafka_options
 from streams.kafka.topics import EDGE_CONDITIONS
 from streams.settings import Settings
 from streams.telemetry import metrics
@@ -99,7 +100,7 @@ class NetworkService:
         """Read the topic to its end and follow it; ends only by cancellation or an error."""
         partition = TopicPartition(EDGE_CONDITIONS, 0)
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap,
+            **aiokafka_options(self._settings),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             fetch_max_wait_ms=POLL_MS,

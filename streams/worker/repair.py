@@ -66,7 +66,7 @@ def stretches(
     """What has to be read again; `whole`: every bucket is there as it was when the offsets were written."""
     known = found.offsets or {}
     wanted = []
-    with TopicReader(settings.bootstrap) as reader:
+    with TopicReader(settings) as reader:
         for topic in topics:
             earliest, end = reader.bounds(topic, partition)
             reached = max(known.get(topic, 0), found.committed.get(topic, 0))
@@ -82,7 +82,7 @@ def input_blocks(
     with ExitStack() as stack:
         readers = [
             _from_topic(
-                stack.enter_context(TopicReader(settings.bootstrap)).partition(
+                stack.enter_context(TopicReader(settings)).partition(
                     one.topic, partition, one.start, one.end
                 ),
                 one.topic,

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Self
 
@@ -35,7 +34,7 @@ class OwnProcess:
         raise NotImplementedError
 
     def start(self) -> Self:
-        told = {one.name.upper(): str(getattr(self.settings, one.name)) for one in fields(self.settings)}
+        told = self.settings.environment()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command(), env=os.environ | told, stdout=log, stderr=log)
         return self

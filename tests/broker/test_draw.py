@@ -95,7 +95,7 @@ def test_reads_what_concerns_one_device(settings: Settings, city: City, phone: P
         send_walk(phone, city, device)
     street = closed(city, "F", "G", T0 + 45, T0 + 900)
     phone.send(EDGE_CONDITIONS, street.key, street, None)
-    history = read_history(settings.bootstrap, "otto")
+    history = read_history(settings, "otto")
     assert {fix.device for fix in history.fixes} == {"otto"}
     assert list(history.fixes) == city.walk("otto", "EFBCD")
     assert [one.version for one in history.updates] == [1, 129, 129, 65, 300]
@@ -144,9 +144,9 @@ def test_says_what_is_missing(
     settings: Settings, city: City, phone: Phone, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(BadInput, match="'nobody'"):
-        read_history(settings.bootstrap, "nobody")
+        read_history(settings, "nobody")
     with pytest.raises(Unavailable, match="is the broker running"):
-        read_history("127.0.0.1:1", "anna")
+        read_history(Settings(bootstrap="127.0.0.1:1"), "anna")
     send_walk(phone, city, "anna")
     where = ["--bootstrap", settings.bootstrap, "--graph", str(city.folder)]
     assert run(["draw", "anna", *where, "--out", str(tmp_path / "no" / "walk.svg")]) == 2

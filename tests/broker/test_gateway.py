@@ -34,7 +34,7 @@ def gateway(settings: Settings, tmp_path: Path) -> Iterator[GatewayProcess]:
 def published(settings: Settings) -> list[dict[str, Any]]:
     """Every fix in the topic, each in the partition of its device."""
     found = []
-    with TopicReader(settings.bootstrap) as topics:
+    with TopicReader(settings) as topics:
         for message in topics.messages(GPS_FIXES):
             assert message.value is not None
             value = orjson.loads(message.value)
@@ -93,7 +93,7 @@ def test_a_rated_proposal_is_in_the_topic_whole(gateway: GatewayProcess, setting
     assert device.ask("POST", "/v1/ratings", {"proposal": rated, "verdict": "dislike"}).status == 202
     too_long = {"proposal": "x" * (MAX_PROPOSAL_BYTES + 1), "verdict": 1}
     assert device.ask("POST", "/v1/ratings", too_long).status == 422
-    with TopicReader(settings.bootstrap) as topics:
+    with TopicReader(settings) as topics:
         (told,) = topics.messages(RATINGS)
     assert told.value is not None
     assert decode(Rating, told.value).proposal == rated

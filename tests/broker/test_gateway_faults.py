@@ -31,7 +31,7 @@ def fix(ts: float) -> dict[str, float]:
 def published(settings: Settings) -> list[float]:
     """The times of all fixes in the topic."""
     found: list[float] = []
-    with TopicReader(settings.bootstrap) as topics:
+    with TopicReader(settings) as topics:
         for message in topics.messages(GPS_FIXES):
             value = orjson.loads(message.value or b"[]")
             found += [one["ts"] for one in (value if isinstance(value, list) else [value])]

@@ -31,6 +31,7 @@ from streams.local.services import (
     start_redis,
     wait_for_redis,
 )
+from streams.settings import Settings
 
 SLEEPER = "import time; time.sleep(600)"
 
@@ -71,10 +72,10 @@ def test_both_listen_on_loopback_only(services: Any) -> None:
 
 
 def test_both_answer_and_others_do_not(services: Any) -> None:
-    assert broker_answers(services.bootstrap)
+    assert broker_answers(Settings(bootstrap=services.bootstrap))
     assert redis_answers(services.redis_url)
     nobody = any_port()
-    assert not broker_answers(f"127.0.0.1:{nobody}", 0.5)
+    assert not broker_answers(Settings(bootstrap=f"127.0.0.1:{nobody}"), 0.5)
     assert not redis_answers(f"redis://127.0.0.1:{nobody}/0")
 
 

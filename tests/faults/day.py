@@ -157,7 +157,7 @@ class Deployment:
 
     def updates(self, prefix: str) -> list[RouteUpdate]:
         """All updates of these devices in the order in which they were sent, repeated ones included."""
-        with TopicReader(self.settings.bootstrap) as reader:
+        with TopicReader(self.settings) as reader:
             return [
                 decode(RouteUpdate, message.value)
                 for message in reader.messages(ROUTE_UPDATES)
@@ -165,13 +165,13 @@ class Deployment:
             ]
 
     def letters(self) -> list[DeadLetter]:
-        with TopicReader(self.settings.bootstrap) as reader:
+        with TopicReader(self.settings) as reader:
             return [decode(DeadLetter, m.value) for m in reader.messages(DEAD_LETTERS) if m.value]
 
     def waiting(self) -> int:
         """Messages that no checkpoint contains."""
         waiting = 0
-        with TopicReader(self.settings.bootstrap) as reader:
+        with TopicReader(self.settings) as reader:
             for partition in range(self.settings.partitions):
                 offsets = read_checkpoint(self.settings, WALKERS_TABLE, partition).offsets or {}
                 for topic in DEVICE_TOPICS:

@@ -91,7 +91,7 @@ def test_everything_arrives_once_in_the_partition_of_kafkas_own_clients(
     bootstrap: str, arrived: Callable[[str], list[Message]]
 ) -> None:
     seen: list[int] = []
-    summary = play(timed(5000, 1.0), bootstrap, math.inf, progress=seen.append)
+    summary = play(timed(5000, 1.0), Settings(bootstrap=bootstrap), math.inf, progress=seen.append)
     assert (summary.sent, summary.delivered, summary.failed, summary.stopped) == (5000, 5000, 0, False)
     assert summary.by_topic == {"gps-fixes": 5000}
     assert seen[-1] == 5000
@@ -108,7 +108,7 @@ def test_everything_arrives_once_in_the_partition_of_kafkas_own_clients(
 
 def test_records_are_paced_by_event_time(bootstrap: str) -> None:
     began = time.monotonic()
-    assert play(timed(11, 1.0), bootstrap, speed=10.0).delivered == 11
+    assert play(timed(11, 1.0), Settings(bootstrap=bootstrap), speed=10.0).delivered == 11
     assert time.monotonic() - began >= 1.0
 
 
@@ -118,7 +118,8 @@ def test_it_stops_when_asked_and_keeps_what_was_sent(
     stop = threading.Event()
     result: list[PlaySummary] = []
     thread = threading.Thread(
-        target=lambda: result.append(play(timed(100_000, 1.0), bootstrap, 20.0, stop)), daemon=True
+        target=lambda: result.append(play(timed(100_000, 1.0), Settings(bootstrap=bootstrap), 20.0, stop)),
+        daemon=True,
     )
     thread.start()
     time.sleep(1.0)
@@ -132,9 +133,9 @@ def test_it_stops_when_asked_and_keeps_what_was_sent(
 
 def test_without_a_broker_or_a_topic_it_says_so(bootstrap: str) -> None:
     with pytest.raises(Unavailable, match=f"no broker answers at {NOWHERE}"):
-        play(timed(1, 1.0), NOWHERE)
+        play(timed(1, 1.0), Settings(bootstrap=NOWHERE))
     with pytest.raises(BadInput, match="topic gps-fixed is missing"):
-        play(timed(1, 1.0, "gps-fixed"), bootstrap)
+        play(timed(1, 1.0, "gps-fixed"), Settings(bootstrap=bootstrap))
 
 
 def test_the_command_replays_a_walk(bootstrap: str, arrived: Callable[[str], list[Message]]) -> None:
