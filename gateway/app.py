@@ -18,8 +18,10 @@ from gateway.openapi import Route, add_document, add_routes
 from gateway.planning import routes as planning_routes
 from gateway.producer import Producer
 from gateway.tokens import Tokens
+from gateway.traces import traced
 from gateway.trips import Trips
 from streams.settings import Settings
+from streams.telemetry import tracing
 
 #: Those of every part but the map, which adds its own.
 ROUTES: list[Route] = [
@@ -40,7 +42,8 @@ async def make_app(settings: Settings) -> web.Application:
     producer = Producer(settings)
     trips = Trips(settings)
     devices = Devices(settings, producer, trips.forget)
-    app = web.Application(middlewares=MIDDLEWARES, client_max_size=settings.gateway_max_body_bytes)
+    middlewares = (traced, *MIDDLEWARES) if tracing.on() else MIDDLEWARES
+    app = web.Application(middlewares=middlewares, client_max_size=settings.gateway_max_body_bytes)
     app[GATEWAY] = Gateway(settings, producer, devices, tokens, Limits(settings), trips)
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(_connected)

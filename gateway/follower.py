@@ -15,6 +15,7 @@ from geo.errors import Unavailable
 from streams.kafka.connection import client_options, unavailable
 from streams.kafka.topic_reader import ANSWER_WITHIN_S, Message, partition_count
 from streams.settings import Settings
+from streams.telemetry import tracing
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ class Follower:
 
     def _follow(self) -> None:
         taken = threading.Semaphore(2)
+        traced = tracing.on()
         while not self._stop.is_set():
             came = self._consumer.consume(1, WAIT_S)
             if came:
@@ -133,6 +135,7 @@ class Follower:
                         message.timestamp()[1] / 1000.0,
                         _bytes(message.key()),
                         _bytes(message.value()),
+                        tracing.found_in(message.headers()) if traced else None,
                     )
                 )
             if not batch:

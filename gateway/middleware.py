@@ -65,7 +65,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except FlaneurError as error:
         return error_answer(500, str(error))
     except Exception:
-        log.exception("%s %s failed", request.method, _route(request))
+        log.exception("%s %s failed", request.method, route_of(request))
         return error_answer(500, "something went wrong here, not with what was asked")
 
 
@@ -84,7 +84,7 @@ async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Count requests and time by route; never by what is in them."""
     started = time.perf_counter()
     response = await handler(request)
-    route = _route(request)
+    route = route_of(request)
     metrics.REQUESTS.labels(request.method, route, str(response.status)).inc()
     if not _stays_open(response):
         metrics.REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)
@@ -95,7 +95,7 @@ def _stays_open(response: web.StreamResponse) -> bool:
     return isinstance(response, web.WebSocketResponse) or response.content_type == "text/event-stream"
 
 
-def _route(request: web.Request) -> str:
+def route_of(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return "none" if resource is None else resource.canonical
 

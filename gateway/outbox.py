@@ -10,6 +10,7 @@ from gateway import metrics
 
 MOST_WAITING = 1_000
 MOST_BYTES = 1 << 20
+Written = Callable[[], None] | None
 
 
 class Outbox:
@@ -21,16 +22,16 @@ class Outbox:
     def __init__(self, write: Callable[[bytes], Awaitable[None]], cut: Callable[[], None]) -> None:
         self._write = write
         self._cut = cut
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[tuple[bytes, Written]] = deque()
         self._bytes = 0
         self._task: asyncio.Task[None] | None = None
         self.closed = False
 
-    def put(self, message: bytes) -> None:
-        """Send a message soon; a subscriber with too many waiting is cut off."""
+    def put(self, message: bytes, written: Written = None) -> None:
+        """Send a message soon, and say when it is; a subscriber with too many waiting is cut off."""
         if self.closed:
             return
-        self._waiting.append(message)
+        self._waiting.append((message, written))
         self._bytes += len(message)
         if len(self._waiting) > MOST_WAITING or self._bytes > MOST_BYTES:
             metrics.CUT_OFF.inc()
@@ -54,9 +55,11 @@ class Outbox:
     async def _flush(self) -> None:
         try:
             while self._waiting:
-                message = self._waiting.popleft()
+                message, written = self._waiting.popleft()
                 self._bytes -= len(message)
                 await self._write(message)
+                if written is not None:
+                    written()
         except (ConnectionError, RuntimeError):
             self.closed = True  # it has gone: its handler will notice
         finally:

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException
 from geo.errors import Unavailable
 from streams.kafka.connection import client_options
 from streams.settings import Settings
+from streams.telemetry import tracing
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +58,17 @@ class Producer:
     def send(self, topic: str, key: bytes, value: bytes | None) -> asyncio.Future[Placed]:
         """Queue a message; the future has its place once Kafka has it, or fails with Unavailable."""
         future: asyncio.Future[Placed] = self._loop.create_future()
+        span = tracing.publishing(topic)
+        headers = None
+        if span is not None:
+            headers = tracing.headers_of(span)
+            future.add_done_callback(lambda _: span.end())
 
         def acknowledged(error: KafkaError | None, message: Any) -> None:
             self._done.append((future, error, (message.partition(), message.offset())))
 
         try:
-            self._kafka.produce(topic, value, key, on_delivery=acknowledged)
+            self._kafka.produce(topic, value, key, on_delivery=acknowledged, headers=headers)
         except (BufferError, KafkaException) as error:
             self._reconnect_if_fatal(error)
             future.set_exception(Unavailable("Kafka takes nothing at the moment: come again"))

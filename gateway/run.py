@@ -14,7 +14,7 @@ from aiohttp import web
 from gateway.app import make_app
 from geo.errors import BadInput, Unavailable
 from streams.settings import Settings
-from streams.telemetry import logs
+from streams.telemetry import logs, tracing
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ LEAVE_WITHIN_S = 15.0
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; raises BadInput and Unavailable where it cannot begin."""
     logs.set_up(settings, "gateway")
+    tracing.set_up(settings, "gateway")
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a connection is a file
     uvloop.run(_serve(settings))

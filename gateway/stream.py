@@ -27,9 +27,11 @@ from gateway.identity import device_of
 from gateway.openapi import Answer, Route
 from gateway.outbox import Outbox
 from gateway.publish import send_fixes
+from gateway.traces import handing_on
 from gateway.trips import Event
 from gateway.updates import state_of
 from geo.errors import Unavailable
+from streams.telemetry import tracing
 
 UNACKNOWLEDGED = 256  # messages of one connection; then it is not read until Kafka has caught up
 HEARTBEAT_S = 30.0
@@ -42,6 +44,7 @@ class _Incoming(msgspec.Struct):
     seq: int | None = None
     fixes: list[Fix] | None = None
     resume: str | None = None
+    traceparent: str | None = None
 
 
 class _Unchecked(msgspec.Struct):
@@ -50,6 +53,7 @@ class _Unchecked(msgspec.Struct):
     seq: int | None = None
     fixes: msgspec.Raw = msgspec.Raw()
     resume: str | None = None
+    traceparent: str | None = None
 
 
 class _Ack(msgspec.Struct, omit_defaults=True):
@@ -129,12 +133,13 @@ class _Connection:
                 checked = within_time(message.fixes or (), time.time())
             except msgspec.DecodeError:
                 rough = _unchecked.decode(data)
-                seq, message = rough.seq, _Incoming(rough.seq, None, rough.resume)
+                seq, message = rough.seq, _Incoming(rough.seq, None, rough.resume, rough.traceparent)
                 checked = batch_in(rough.fixes, time.time())
             if message.resume is not None:
                 self._greet(message.resume)
             if message.fixes is not None or checked.good or checked.rejected or seq is not None:
-                self._publish(seq, checked)
+                with tracing.request(message.traceparent, "WS /v1/stream"):
+                    self._publish(seq, checked)
         except msgspec.DecodeError as error:
             self._outbox.put(_encode(_Error(f"the message cannot be read: {error}", seq)))
         except TooMany as error:
@@ -178,9 +183,9 @@ class _Connection:
         missed = trips.missed(self._device, last_id) if last_id else None
         if missed is not None:
             for event in missed:
-                self._outbox.put(_update(event.record, event.id))
+                self._hand_on(event, event.record)
         elif (trip := trips.current(self._device)) is not None:
-            self._outbox.put(_update(state_of(trip.last), trip.last.id))
+            self._hand_on(trip.last, state_of(trip.last))
 
     def _told(self, event: Event | None) -> None:
         if event is None:
@@ -188,9 +193,12 @@ class _Connection:
         elif self._greeting is not None:
             self._greet(None)  # how things stand includes this
             if event.ended:
-                self._outbox.put(_update(event.record, event.id))
+                self._hand_on(event, event.record)
         else:
-            self._outbox.put(_update(event.record, event.id))
+            self._hand_on(event, event.record)
+
+    def _hand_on(self, event: Event, record: bytes) -> None:
+        self._outbox.put(_update(record, event.id), handing_on(event, "websocket"))
 
     def _go_away(self) -> None:
         self._end(WSCloseCode.GOING_AWAY, b"come again")

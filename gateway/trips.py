@@ -49,6 +49,7 @@ class Event:
     reason: str
     at_s: float  # broker's time
     record: bytes
+    context: str | None = None  # the context of the trace that led to it
 
     @property
     def id(self) -> str:
@@ -192,7 +193,7 @@ class Trips:
                 continue  # nothing that a worker writes
             event = Event(
                 message.partition, message.offset, head.trip, head.version, head.reason, message.at_s,
-                message.value,
+                message.value, message.context,
             )  # fmt: skip
             if self._keep(head.device, event):
                 metrics.UPDATES.inc()

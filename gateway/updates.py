@@ -13,6 +13,7 @@ from gateway.errors import NotFound
 from gateway.identity import device_of
 from gateway.openapi import Answer, Problem, Route
 from gateway.outbox import Outbox
+from gateway.traces import handing_on
 from gateway.trips import Event
 
 BEGINS_WITHIN_S = 10.0  # a trip that was just asked for
@@ -47,15 +48,15 @@ async def follow_trip(request: web.Request) -> web.StreamResponse:
 
     def told(event: Event | None) -> None:
         if event is not None and event.trip == name:
-            outbox.put(as_sse(event.record, event.id))
+            outbox.put(as_sse(event.record, event.id), handing_on(event, "sse"))
         if event is None or (event.trip == name and event.ended):
             over.set()
 
     missed = gateway.trips.missed(device, last_id, name) if last_id else None
     if missed is None:
-        outbox.put(as_sse(state_of(trip.last), trip.last.id))
+        outbox.put(as_sse(state_of(trip.last), trip.last.id), handing_on(trip.last, "sse"))
     for event in missed or ():
-        outbox.put(as_sse(event.record, event.id))
+        outbox.put(as_sse(event.record, event.id), handing_on(event, "sse"))
     if trip.ended:
         over.set()
     gateway.trips.listen(device, told)

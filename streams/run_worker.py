@@ -7,7 +7,7 @@ import faust
 from geo.cities import open_cities
 from streams.kafka.topics import ensure_topics
 from streams.settings import Settings
-from streams.telemetry import logs, metrics
+from streams.telemetry import logs, metrics, tracing
 from streams.worker.warmup import warm_up
 
 
@@ -15,6 +15,7 @@ def run() -> None:
     """Run until told to stop. Raises FlaneurError when the graph, the broker or a topic is not as needed."""
     settings = Settings.from_env()
     logs.set_up(settings, "worker")
+    tracing.set_up(settings, "worker")
     metrics.serve(settings)
     cities = open_cities(settings.graph_path)
     ensure_topics(settings)

@@ -13,6 +13,7 @@ from geo.errors import BadInput
 #: What is never shown, and better not in an environment: NAME_FILE may name a file that holds it.
 SECRETS = frozenset({"redis_url", "kafka_password", "gateway_token_keys", "gateway_operator_key"})
 KAFKA_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+LOG_FORMATS = ("auto", "json", "text")
 KAFKA_MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 
 
@@ -49,6 +50,8 @@ class Settings:
     accept_loss: bool = False  # go on with a damaged changelog though the input for it is gone
     ingest_only: bool = False  # windows only, no matching and no trips (for measuring)
     log_level: str = "INFO"
+    trace_sample_ratio: float = 0.0  # of requests and publications that are traced, 0 to 1; 0: tracing is off
+    trace_endpoint: str = "http://127.0.0.1:4318/v1/traces"  # of the collector, OTLP over HTTP
     log_format: str = "auto"  # json, text, or auto: text where standard error is a terminal
 
     gateway_host: str = "127.0.0.1"
@@ -105,6 +108,9 @@ class Settings:
             raise BadInput(f"BUCKETS is {self.buckets}, it must be 1 or more")
         if not 0.05 <= self.checkpoint_s <= 60.0:
             raise BadInput(f"CHECKPOINT_S is {self.checkpoint_s}, it must lie between 0.05 and 60 seconds")
+        if not 0.0 <= self.trace_sample_ratio <= 1.0:
+            raise BadInput(f"TRACE_SAMPLE_RATIO is {self.trace_sample_ratio}, it must lie between 0 and 1")
+        _check_choice("LOG_FORMAT", self.log_format, LOG_FORMATS)
         _check_choice("KAFKA_SECURITY_PROTOCOL", self.kafka_security_protocol, KAFKA_PROTOCOLS)
         _check_choice("KAFKA_SASL_MECHANISM", self.kafka_sasl_mechanism, KAFKA_MECHANISMS)
         if self.kafka_signs_in and not (self.kafka_user and self.kafka_password):

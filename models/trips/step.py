@@ -43,6 +43,10 @@ class FixCounts:
     newest_ts: float = 0.0
 
 
+#: What ran (a kernel, or all searches of a round), from when to when by the performance counter.
+Lap = tuple[str, float, float]
+
+
 @dataclass
 class Step:
     """Updates, problems, and what was counted on the way."""
@@ -52,7 +56,7 @@ class Step:
     counts: FixCounts = field(default_factory=FixCounts)
     decisions: dict[str, int] = field(default_factory=dict)
     failed: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)  # by kernel
+    laps: list[Lap] = field(default_factory=list)  # in order
     searches: list[tuple[str, float]] = field(default_factory=list)  # why, and how long each took
     false_reroutes: int = 0
 
@@ -79,9 +83,9 @@ class Step:
         self.problems.append(Problem(message_index, reason, detail))
 
     def lap(self, kernel: str, started: float) -> float:
-        """Add the time since `started` to a kernel's; returns the time now."""
+        """Note that a kernel ran since `started`; returns the time now."""
         now = time.perf_counter()
-        self.seconds[kernel] = self.seconds.get(kernel, 0.0) + now - started
+        self.laps.append((kernel, started, now))
         return now
 
     def add(self, other: Step) -> None:
@@ -93,8 +97,7 @@ class Step:
         for mine, others in ((self.decisions, other.decisions), (self.failed, other.failed)):
             for name, n in others.items():
                 mine[name] = mine.get(name, 0) + n
-        for kernel, seconds in other.seconds.items():
-            self.seconds[kernel] = self.seconds.get(kernel, 0.0) + seconds
+        self.laps += other.laps
 
 
 def reason_of(error: FlaneurError) -> str:

@@ -285,11 +285,13 @@ class Walking:
             if request.kind == "erase":
                 self.state.trips["status"][s] = trips.ERASED
             return step
+        started = time.perf_counter()
         try:
             self._start(step, s, request, offset)
         except (BadInput, NoCandidate, NoRoute) as error:
             step.problem(message_index, reason_of(error), str(error))
             step.failed_with(error)
+        step.lap("search", started)
         return step
 
     def _start(self, step: Step, s: int, request: RouteRequest, offset: int) -> None:
@@ -321,8 +323,10 @@ class Walking:
         if rating.verdict == "dislike" or 1 <= stars <= 2:
             step.decided("disliked")
             rerouting = self.walk_in(int(self.state.city[s])).rerouting
+            started = time.perf_counter()
             with step.searching("disliked"):
                 rerouting.replan(step, s, trips.DISLIKED, rating.ts, 0)
+            step.lap("search", started)
         elif rating.verdict == "like" or stars >= 4:
             self.state.trips["liked"][s] = 1
         else:

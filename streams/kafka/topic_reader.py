@@ -38,6 +38,7 @@ class Message:
     at_s: float  # broker's time, seconds since the epoch
     key: bytes | None
     value: bytes | None  # None: a tombstone
+    context: str | None = None  # the context of the trace that it belongs to, where traces are looked for
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.bytes_column import BytesColumn
+from streams.transport.trace_contexts import TraceContexts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +26,7 @@ class Block:
     keys: BytesColumn
     values: BytesColumn
     timestamps_ms: NDArray[np.int64]
+    contexts: TraceContexts | None = None  # of the few messages that belong to one
 
     @classmethod
     def of(
@@ -66,6 +68,7 @@ class Block:
             self.keys[part],
             self.values[part],
             self.timestamps_ms[part],
+            None if self.contexts is None else self.contexts.part(*part.indices(len(self))[:2]),
         )
 
     def since(self, offset: int) -> Block:

@@ -91,6 +91,7 @@ class BlockRecords(PartitionRecords):
                 found.keys,
                 found.values,
                 found.timestamps_ms,
+                found.contexts,
             )
         self.next_fetch_offset = begin
         for first in range(0, len(block), self.max_messages):

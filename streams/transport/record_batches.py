@@ -18,6 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.bytes_column import BytesColumn
+from streams.transport.trace_contexts import TraceContexts
 
 I64 = NDArray[np.int64]
 
@@ -39,6 +40,7 @@ class Records:
     """n messages in the order of their offsets, and where the next fetch begins.
 
     A NUL stands behind each value. `timestamps_ms` are the producer's or, if the topic says so, the broker's.
+    `contexts`: the few that say to which trace they belong; None if no message does.
     """
 
     offsets: I64
@@ -46,6 +48,7 @@ class Records:
     keys: BytesColumn
     values: BytesColumn
     next_offset: int
+    contexts: TraceContexts | None = None
 
 
 def decode_records(
@@ -111,7 +114,8 @@ def _columns(
     n = int(counts.sum())
     offsets, timestamps_ms = np.empty(n, np.int64), np.empty(n, np.int64)
     keys, values = np.empty((n, 2), np.int64), np.empty((n, 2), np.int64)
-    n = _decode(data, heads, first_offset, offsets, timestamps_ms, keys, values)
+    traced = np.empty((n, 3), np.int64)  # filled as far as there are headers, which is hardly ever
+    n, traced_n = _decode(data, heads, first_offset, offsets, timestamps_ms, keys, values, traced)
     if n < 0:
         raise CorruptRecordException(f"a record of the batch at offset {heads[-n - 1, 3]} is damaged")
     return Records(
@@ -120,7 +124,12 @@ def _columns(
         BytesColumn(data, keys[:n]),
         BytesColumn(data, values[:n]),
         next_offset,
+        TraceContexts(traced[:traced_n, 0], BytesColumn(data, traced[:traced_n, 1:])) if traced_n else None,
     )
+
+
+#: The header that says in which trace a message was sent (https://www.w3.org/TR/trace-context/).
+_HEADER_NAME = np.frombuffer(b"traceparent", np.uint8)
 
 
 @njit(cache=True, nogil=True)
@@ -158,66 +167,82 @@ def _bytes(data, p, end, span, n):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _headers_end(data, p, end):  # type: ignore[no-untyped-def]
-    """Where the headers at p end; -1 if they are damaged."""
+    """Where the headers at p end, -1 if damaged; start and end of the trace's context, -1 without."""
     span = np.empty((1, 2), np.int64)
+    start = stop = -1
     count, p = _varint(data, p, end)
     if p < 0 or count < 0:
-        return -1
+        return -1, -1, -1
     for _ in range(count):
         p = _bytes(data, p, end, span, 0)
         if p < 0 or span[0, 1] < 0:
-            return -1
+            return -1, -1, -1
+        ours = span[0, 1] - span[0, 0] == len(_HEADER_NAME)
+        if ours:
+            for i in range(len(_HEADER_NAME)):
+                ours = ours and data[span[0, 0] + i] == _HEADER_NAME[i]
         p = _bytes(data, p, end, span, 0)
         if p < 0:
-            return -1
-    return p
+            return -1, -1, -1
+        if ours:
+            start, stop = span[0, 0], span[0, 1]
+    return p, start, stop
 
 
 @njit(cache=True, nogil=True)
 def _record(data, p, end, head, n, offsets, timestamps_ms, keys, values):  # type: ignore[no-untyped-def]
-    """Read the record at p as message n; where it ends, or -1."""
+    """Read the record at p as message n; where it ends, or -1; start and end of its trace's context."""
     length, p = _varint(data, p, end)
     if p < 0 or length < 1 or length > end - p:
-        return -1
+        return -1, -1, -1
     end = p + length
     delta_ms, p = _varint(data, p + 1, end)
     if p < 0:
-        return -1
+        return -1, -1, -1
     delta, p = _varint(data, p, end)
     if p < 0:
-        return -1
+        return -1, -1, -1
     offsets[n] = head[3] + delta
     timestamps_ms[n] = head[5] if head[5] >= 0 else head[4] + delta_ms
     p = _bytes(data, p, end, keys, n)
     if p < 0:
-        return -1
+        return -1, -1, -1
     p = _bytes(data, p, end, values, n)
     if p < 0 or p == end:
-        return -1
+        return -1, -1, -1
     if data[p] == 0:
-        return end if p + 1 == end else -1
-    if _headers_end(data, p, end) != end:
-        return -1
+        return (end if p + 1 == end else -1), -1, -1
+    headers_end, start, stop = _headers_end(data, p, end)
+    if headers_end != end:
+        return -1, -1, -1
     if values[n, 1] >= 0:
         data[p] = 0
-    return end
+    return end, start, stop
 
 
 @njit(cache=True, nogil=True)
-def _decode(data, heads, first_offset, offsets, timestamps_ms, keys, values):  # type: ignore[no-untyped-def]
-    """Read all records from `first_offset` on; how many, or -1 - the number of the batch that is damaged."""
-    n = 0
+def _decode(data, heads, first_offset, offsets, timestamps_ms, keys, values, traced):  # type: ignore[no-untyped-def]
+    """Read all records from `first_offset` on; how many, or -1 - the number of the batch that is damaged.
+
+    And how many of them belong to a trace: their numbers and where the contexts begin go to `traced`.
+    """
+    n = traced_n = 0
     next_offset = first_offset
     for b in range(heads.shape[0]):
         head = heads[b]
         p = head[0]
         for _ in range(head[2]):
-            p = _record(data, p, head[1], head, n, offsets, timestamps_ms, keys, values)
+            p, start, stop = _record(data, p, head[1], head, n, offsets, timestamps_ms, keys, values)
             if p < 0:
-                return -1 - b
+                return -1 - b, 0
             if offsets[n] >= next_offset:
+                if start >= 0:
+                    traced[traced_n, 0] = n
+                    traced[traced_n, 1] = start
+                    traced[traced_n, 2] = stop
+                    traced_n += 1
                 next_offset = offsets[n] + 1
                 n += 1
         if p != head[1]:
-            return -1 - b
-    return n
+            return -1 - b, 0
+    return n, traced_n

@@ -18,6 +18,7 @@ from geo.errors import Unavailable
 from models.records import DeadLetter, encode
 from streams.kafka import topics
 from streams.telemetry import metrics
+from streams.telemetry.tracing import Headers
 
 DELIVERY_TIMEOUT_S = 60.0
 
@@ -30,6 +31,7 @@ class Outgoing:
     key: bytes | None
     value: bytes | None
     partition: int | None = None
+    headers: Headers | None = None  # of a message that belongs to a trace
 
 
 async def send(app: faust.App, messages: Iterable[Outgoing]) -> list[asyncio.Future[Any]]:
@@ -41,7 +43,7 @@ async def send(app: faust.App, messages: Iterable[Outgoing]) -> list[asyncio.Fut
     producer = await app.maybe_start_producer()
     try:
         return [
-            asyncio.ensure_future(await producer.send(m.topic, m.key, m.value, m.partition, None, None))
+            asyncio.ensure_future(await producer.send(m.topic, m.key, m.value, m.partition, None, m.headers))
             for m in messages
         ]
     except Exception as error:

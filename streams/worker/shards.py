@@ -25,11 +25,13 @@ import numpy as np
 from faust.types import TP
 
 from geo.errors import FlaneurError
+from models.trips.step import Lap
 from streams.kafka.topics import GPS_FIXES
 from streams.settings import Settings
 from streams.telemetry import metrics
 from streams.transport.block import Block
 from streams.transport.blocks import BlockConsumer
+from streams.worker.block_trace import BlockTrace
 from streams.worker.checkpoints import CheckpointTable
 from streams.worker.delivery import Outgoing, confirm, dead_letter, deliver, send
 from streams.worker.leaving import EXIT_AGAIN, leave
@@ -50,6 +52,8 @@ class Outcome:
 
     messages: list[Outgoing] = field(default_factory=list)
     write_ahead: set[str] = field(default_factory=set)
+    laps: list[Lap] = field(default_factory=list)  # what was done for it, and when
+    trace: BlockTrace | None = None
 
 
 class Shard(Protocol):
@@ -178,6 +182,7 @@ class Shards:
     async def _process(self, owned: _Owned, block: Block) -> bool:
         """Process one block and send what follows; False if our own code failed on it."""
         started = time.perf_counter()
+        trace = None if block.contexts is None else BlockTrace.of(block)
         poison = self._poison and self._poison.intersection(
             (block.topic, block.partition, offset) for offset in block.offsets.tolist()
         )
@@ -188,10 +193,14 @@ class Shards:
                 outcome = owned.shard.process(block)
             except Exception:
                 await self.settle(owned)
-                self._distrust(block)
+                with BlockTrace.failing(trace):
+                    self._distrust(block)
                 return False
         owned.positions[block.topic] = block.next_offset
         owned.newest_s[block.topic] = float(block.timestamps_ms[-1]) / 1000.0
+        if trace is not None:
+            trace.processed(outcome.messages, outcome.laps)
+            outcome.trace = trace
         delivered = await self.emit(owned, block.partition, outcome)
         if block.topic == GPS_FIXES:
             _when_answered(block, delivered)
@@ -242,6 +251,8 @@ class Shards:
         calls; `settle` waits for them, and the future that is returned for this one's (None: there are none).
         """
         if not outcome.messages and not outcome.write_ahead:
+            if outcome.trace is not None:
+                outcome.trace.end()
             return None
         if len(owned.under_way) >= MOST_UNDER_WAY:
             await self.settle(owned)
@@ -250,7 +261,7 @@ class Shards:
         )
         before = owned.under_way[-1].handed_over if owned.under_way else None
         handed_over = asyncio.get_running_loop().create_future()
-        delivered = asyncio.ensure_future(self._send(owned, stored, before, outcome.messages, handed_over))
+        delivered = asyncio.ensure_future(self._send(owned, stored, before, outcome, handed_over))
         owned.under_way.append(_Sending(handed_over, delivered))
         return delivered
 
@@ -259,16 +270,21 @@ class Shards:
         owned: _Owned,
         stored: list[asyncio.Future[Any]],
         before: asyncio.Future[None] | None,
-        messages: list[Outgoing],
+        outcome: Outcome,
         handed_over: asyncio.Future[None],
     ) -> None:
+        messages, trace = outcome.messages, outcome.trace
         try:
             await confirm(stored)
             if before is not None:
                 await before
+            if trace is not None:
+                messages = trace.publishing(messages, stored=bool(stored))
             sent = await send(self.app, messages)
             handed_over.set_result(None)
             await confirm(sent)
+            if trace is not None:
+                trace.end()
         except Exception as error:
             leave(error)
         if owned.under_way[-1].handed_over is handed_over:

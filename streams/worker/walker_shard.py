@@ -324,8 +324,9 @@ class WalkerShard:
         for reason, seconds in step.searches:
             metrics.SEARCH_SECONDS.labels(reason).observe(seconds)
         metrics.REROUTES_FALSE.inc(step.false_reroutes)
-        for kernel, seconds in step.seconds.items():
-            metrics.KERNEL_SECONDS.labels(kernel).inc(seconds)
+        for kernel, started, ended in step.laps:
+            metrics.KERNEL_SECONDS.labels(kernel).inc(ended - started)
+        outcome.laps = step.laps
         settled = self.walking.settled_nodes
         metrics.SETTLED_NODES.inc(settled - self._settled)
         self._settled = settled

@@ -79,4 +79,4 @@ def test_the_form_follows_the_setting_and_else_whether_somebody_looks(
     assert not logs.writes_json(Settings())
     assert logs.writes_json(Settings(log_format="json"))
     with pytest.raises(BadInput, match="LOG_FORMAT is 'xml'"):
-        logs.writes_json(Settings(log_format="xml"))
+        Settings(log_format="xml")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.transport.block import Block
 from streams.transport.record_batches import Records, decode_records
 
 T0 = 1_750_000_000_000
+CONTEXT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 Message = tuple[int, int, bytes | None, bytes | None]
 
 
@@ -30,11 +33,19 @@ def batch(
     codec: int = 0,
     headers: int = 0,
     attributes: int = 0,
+    contexts: Mapping[int, bytes | None] = {},
 ) -> bytes:
-    """A batch of (offset delta, key, value); gaps between the deltas as compaction leaves them."""
+    """A batch of (offset delta, key, value); gaps between the deltas as compaction leaves them.
+
+    contexts: of the messages that belong to a trace, by delta.
+    """
     builder = DefaultRecordBatchBuilder(2, codec, bool(attributes & 0x10), 7, 1, 1, 1 << 24)
     for delta, key, value in messages:
-        builder.append(delta, T0 + 3 * delta, key, value, [("h", b"1"), ("none", None)] * headers)
+        own = [("traceparent", contexts[delta])] if delta in contexts else []
+        others = [("h", b"1"), ("none", None), ("traceparents", b"2")] * headers
+        builder.append(
+            delta, T0 + 3 * delta, key, value, others[: headers // 2] + own + others[headers // 2 :]
+        )
     data = bytearray(builder.build())
     struct.pack_into(">q", data, 0, base)
     struct.pack_into(">h", data, 21, struct.unpack_from(">h", data, 21)[0] | attributes)
@@ -48,21 +59,36 @@ def rows(found: Records | None) -> list[Message]:
     return list(zip(*columns, strict=True))
 
 
-def expected(fetched: bytes, first_offset: int, aborted: Any = None) -> tuple[list[Message], int]:
+def expected(
+    fetched: bytes, first_offset: int, aborted: Any = None
+) -> tuple[list[Message], dict[int, bytes | None], int]:
     """The twin: aiokafka's own unpacking."""
     unpacked = PartitionRecords(
         TopicPartition("t", 0), MemoryRecords(fetched), aborted, first_offset, None, None, True,
         READ_UNCOMMITTED,
     )  # fmt: skip
-    found = [(record.offset, record.timestamp, record.key, record.value) for record in unpacked]
-    return found, unpacked.next_fetch_offset
+    found, traced = [], {}
+    for record in unpacked:
+        found.append((record.offset, record.timestamp, record.key, record.value))
+        if "traceparent" in dict(record.headers):
+            traced[record.offset] = dict(record.headers)["traceparent"]
+    return found, traced, unpacked.next_fetch_offset
+
+
+def contexts_of(block: Records | Block | None) -> dict[int, bytes | None]:
+    """Of the messages that belong to a trace, the contexts by offset."""
+    assert block is not None
+    if block.contexts is None:
+        return {}
+    return dict(zip(block.offsets[block.contexts.index].tolist(), block.contexts.values, strict=True))
 
 
 def check(fetched: bytes, first_offset: int) -> None:
     found = decode_records(fetched, first_offset, check_crc=True)
-    want, next_offset = expected(fetched, first_offset)
+    want, traced, next_offset = expected(fetched, first_offset)
     assert rows(found) == want
     assert found is not None
+    assert contexts_of(found) == traced
     assert found.next_offset == next_offset
     for (_, end), value in zip(found.values.span.tolist(), found.values, strict=True):
         assert value is None or found.values.data[end] == 0
@@ -90,6 +116,7 @@ def fetches(draw: st.DrawFn) -> tuple[bytes, int]:
             codec=draw(st.integers(0, 4)),
             headers=draw(st.sampled_from([0, 0, 1, 24])),
             attributes=attributes,
+            contexts=draw(st.dictionaries(st.sampled_from(deltas), st.sampled_from([CONTEXT, b"", None]))),
         )
         ends.append(base + messages[-1][0])
         base += messages[-1][0] + draw(st.integers(1, 3))
@@ -173,3 +200,18 @@ def test_damaged_records_are_refused_or_read_as_aiokafka_reads_them() -> None:
             continue  # aiokafka looks at headers, which nobody reads here
         assert got == want
     assert refused > 500
+
+
+def test_a_part_of_a_block_keeps_the_contexts_of_its_messages() -> None:
+    contexts = {2: b"two", 5: b"five", 6: b"six"}
+    found = decode_records(
+        batch(10, [(k, None, b"x") for k in range(9)], contexts=contexts), 11, check_crc=True
+    )
+    assert found is not None
+    whole = Block("t", 0, found.offsets, found.keys, found.values, found.timestamps_ms, found.contexts)
+    assert contexts_of(whole) == {12: b"two", 15: b"five", 16: b"six"}
+    assert contexts_of(whole[:2]) == {12: b"two"}
+    assert contexts_of(whole.since(13)) == {15: b"five", 16: b"six"}
+    assert contexts_of(whole.since(13)[:3]) == {15: b"five"}
+    assert whole[2:4].contexts is None
+    assert [one.contexts is not None for one in whole.singles()] == [k in (2, 5, 6) for k in range(1, 9)]
