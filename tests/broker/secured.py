@@ -64,5 +64,3 @@ def compose_broker(folder: Path, secrets: Path | None = None) -> Iterator[LocalP
         yield process
     finally:
         assert stop(process)
-
-

@@ -66,9 +66,7 @@ def admin_settings(secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def of(user: str, settings: Settings, secrets: Path) -> Settings:
-    return replace(
-        settings, kafka_user=user, kafka_password=(secrets / f"kafka_{user}_password").read_text()
-    )
+    return replace(settings, kafka_user=user, kafka_password=(secrets / f"kafka_{user}_password").read_text())
 
 
 def committed(settings: Settings) -> int:

@@ -10,10 +10,10 @@ import contextlib
 import math
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def played(services: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         observe_s=2.0,
     )
     ensure_topics(settings)
-    with contextlib.ExitStack() as stack:
+    with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
         worker = Worker(settings, folder).start()
         stack.callback(worker.stop)
         gateway = GatewayProcess(settings, folder).start()
@@ -106,12 +106,12 @@ def played(services: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         address = wait_for_prometheus(prometheus, run)
         worker.wait_ready()
         gateway.wait_ready()
-        playing = threading.Thread(target=play, args=(day, settings.bootstrap, SPEED), daemon=True)
-        playing.start()
+        playing = pool.submit(play, day, settings, SPEED)
         _walk_and_be_turned_away(gateway, settings)
         _report(worker.settings)
-        playing.join(WITHIN_S)
-        assert not playing.is_alive()
+        summary = playing.result(WITHIN_S)
+        assert summary.delivered == len(day), summary
+        wait_for(lambda: worker.metric("flaneur_consumer_lag_messages") == 0, WITHIN_S, worker.tail)
         yield Played(Prometheus(address), began_s)
 
 
