@@ -13,6 +13,7 @@ from aiohttp import web
 
 from gateway.app import make_app
 from geo.errors import BadInput, Unavailable
+from streams.pauses import keep_pauses_short
 from streams.settings import Settings
 from streams.telemetry import logs, tracing
 
@@ -50,6 +51,7 @@ async def _serve(settings: Settings) -> None:
                 f" {error.strerror}; set GATEWAY_PORT"
             ) from error
         log.info("the gateway answers at %s", site.name)
+        keep_pauses_short()
         await stop.wait()
         log.info("the gateway ends")
     finally:

@@ -6,6 +6,7 @@ import faust
 
 from geo.cities import open_cities
 from streams.kafka.topics import ensure_topics
+from streams.pauses import keep_pauses_short
 from streams.settings import Settings
 from streams.telemetry import logs, metrics, tracing
 from streams.worker.warmup import warm_up
@@ -23,6 +24,7 @@ def run() -> None:
     from streams.app import app
 
     app.finalize()
+    keep_pauses_short()
     # the logging above stays as it is
     worker = faust.Worker(app, override_logging=False, redirect_stdouts=False, quiet=True)
     worker.spinner = None

@@ -63,6 +63,22 @@ class FinishedPassages:
         """A copy of all."""
         return self._rows[: self._used].copy()
 
+    @property
+    def slots(self) -> NDArray[np.int32]:
+        """Whose each is; a view, good until the next change."""
+        slots: NDArray[np.int32] = self._rows["slot"][: self._used]
+        return slots
+
+    def of(self, slots: NDArray[np.int64], walkers: int) -> NDArray[Any]:
+        """A copy of those of some of `walkers` slots, with the index into `slots` for a slot."""
+        index = np.full(walkers, -1, np.int32)
+        index[slots] = np.arange(len(slots))
+        mine = index[self.slots]
+        at = np.flatnonzero(mine >= 0)
+        rows = self._rows[at]
+        rows["slot"] = mine[at]
+        return rows
+
     def room(self, n: int) -> NDArray[Any]:
         """Where up to n more may be written; `keep` says how many were."""
         if self._used + n > len(self._rows):
@@ -265,11 +281,7 @@ class WalkerState:
 
     def _pack_finished(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[Any]]:
         """Number and rows of these walkers' finished passages, `slot` as the index into `slots`."""
-        index = np.full(len(self.devices), -1, np.int32)
-        index[slots] = np.arange(len(slots))
-        rows = self.finished.rows()
-        rows["slot"] = index[rows["slot"]]
-        rows = rows[rows["slot"] >= 0]
+        rows = self.finished.of(slots, len(self.devices))
         return np.array([len(rows)], np.uint32), rows
 
     def load(self, name: str, data: bytes) -> PackedWalkers:

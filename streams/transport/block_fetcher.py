@@ -8,8 +8,9 @@ counts on is looked for when a fetcher is prepared: another aiokafka fails at th
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from types import FunctionType, MethodType
 from typing import Any
@@ -108,10 +109,10 @@ class BlockRecords(PartitionRecords):
         self.next_fetch_offset = end
 
 
-def fetch_blocks(fetcher: Fetcher, max_messages: int) -> None:
+def fetch_blocks(fetcher: Fetcher, max_messages: int, apart_s: float = 0.0) -> None:
     """Make a fetcher that has fetched nothing yet give a `BlockRecord` per block of any topic.
 
-    Raises Unavailable if this aiokafka is not as expected.
+    apart_s: see `_apart`. Raises Unavailable if this aiokafka is not as expected.
     """
     own = Fetcher._proc_fetch_request
     unknown = [name for name in _NAMES if name not in own.__code__.co_names]
@@ -127,4 +128,29 @@ def fetch_blocks(fetcher: Fetcher, max_messages: int) -> None:
     Records.max_messages = max_messages
     names = {**vars(aiokafka_fetcher), **dict(zip(_NAMES, (FetchedBytes, Records), strict=True))}
     function: Any = FunctionType(own.__code__, names, own.__name__, own.__defaults__, own.__closure__)
-    fetcher._proc_fetch_request = MethodType(function, fetcher)
+    fetch = MethodType(function, fetcher)
+    fetcher._proc_fetch_request = _apart(fetch, apart_s) if apart_s > 0.0 else fetch
+
+
+Fetch = Callable[[Any, int, Any], Awaitable[bool]]
+
+
+def _apart(fetch: Fetch, apart_s: float) -> Fetch:
+    """The same, but after an answer a broker is not asked again for so long.
+
+    A block costs much the same whether it holds one message or fifty: who takes each the moment it comes has
+    no time left for the next. The first one after a silence does not wait: the question lies at the broker.
+    """
+    ask_again_s: dict[int, float] = {}  # by broker: not before
+
+    async def fetch_apart(assignment: Any, node_id: int, request: Any) -> bool:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.sleep(ask_again_s.get(node_id, 0.0) - loop.time())
+        except asyncio.CancelledError:
+            return False  # as aiokafka does: its fetcher awaits what it has cancelled
+        came = await fetch(assignment, node_id, request)
+        ask_again_s[node_id] = loop.time() + apart_s
+        return came
+
+    return fetch_apart

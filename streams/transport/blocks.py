@@ -26,6 +26,7 @@ from streams.transport.block_fetcher import fetch_blocks
 
 TAKEN_WITHIN_S = 2.0
 FETCH_WAIT_MS = 200
+FETCHES_APART_S = 0.005
 
 
 class BlockScheduler(DefaultSchedulingStrategy):
@@ -67,7 +68,7 @@ class BlockThread(AIOKafkaConsumerThread):
         await super().on_start()
         assert isinstance(self.consumer, BlockConsumer)
         fetcher = self._ensure_consumer()._fetcher
-        fetch_blocks(fetcher, self.consumer.max_block_messages)
+        fetch_blocks(fetcher, self.consumer.max_block_messages, FETCHES_APART_S)
         # aiokafka asks for the others when some partitions were fetched and not taken for 0.1 s; what comes
         # in those waits until that request is over: 1.5 s if the others are silent, as requests mostly are
         fetcher._prefetch_backoff = TAKEN_WITHIN_S

@@ -140,7 +140,7 @@ class WalkerShard:
         if self._observed:
             finished, state = self.walking.state.finished, self.walking.state
             # stored once more without them
-            self.walking.dirty[state.bucket[finished.rows()["slot"][: self._observed]]] = True
+            self.walking.dirty[state.bucket[finished.slots[: self._observed]]] = True
             finished.drop(self._observed)
             self._observed = 0
 
@@ -187,7 +187,7 @@ class WalkerShard:
         """
         state = self.walking.state
         gone = self._seen_s(now_s) < now_s - after_s
-        busy = state.finished.rows()["slot"]
+        busy = state.finished.slots
         gone[busy] = False
         erased = state.trips["status"][: len(state)] == ERASED
         if self._observed:

@@ -82,8 +82,10 @@ class Client:
     def __init__(self, answers: dict[int, bytes]) -> None:
         self._loop = asyncio.get_running_loop()
         self.answers = answers
+        self.asked_s: list[float] = []
 
     async def send(self, node: int, request: Any) -> Any:
+        self.asked_s.append(self._loop.time())
         parts = [(p, 0, 100, 100, None, data) for p, data in self.answers.items()]
         return SimpleNamespace(API_VERSION=4, topics=[("fixes", parts)])
 
@@ -116,6 +118,28 @@ def test_the_real_fetcher_hands_blocks_on() -> None:
     assert [list(record.value.values) for record in records] == [[b"0", b"1"], [b"2", b"3"], [b"4"]]
     assert [list(record.value.values) for record in found[TopicPartition("fixes", 1)]] == [[b"0"]]
     assert aiokafka_fetcher.PartitionRecords is not BlockRecords
+
+
+def test_a_broker_is_not_asked_again_at_once() -> None:
+    async def ask_twice() -> list[float]:
+        subscription = SubscriptionState()
+        subscription.assign_from_user({TopicPartition("fixes", 0)})
+        assignment = subscription.subscription.assignment
+        client = Client({})
+        fetcher = Fetcher(client, subscription)
+        fetcher._fetch_task.cancel()
+        fetch_blocks(fetcher, 8, apart_s=0.05)
+        request = SimpleNamespace(topics=[])
+        for _ in range(2):
+            await fetcher._proc_fetch_request(assignment, 0, request)
+        cancelled = asyncio.ensure_future(fetcher._proc_fetch_request(assignment, 0, request))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        assert await cancelled is False  # the fetcher of aiokafka awaits what it has cancelled
+        return client.asked_s
+
+    first_s, second_s = asyncio.run(ask_twice())
+    assert second_s - first_s >= 0.05
 
 
 def test_an_aiokafka_that_unpacks_otherwise_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
