@@ -1,9 +1,9 @@
 """`flaneur bench latency`: from just before produce() of a fix to the route update that it caused, in hand.
 
-Everybody asks for the way back to where they came from. Up to a thousand then walk on the other way, so that
-fix after fix shows a deviation, and everybody's own time passes six times as fast as the clock's: that is how
-a steady load yields enough updates. All others walk as they are told. An update names the fix that caused it
-(`fix_ts`); others are not counted.
+Everybody asks for the way back to where they came from, and sends a fix a second. Up to a thousand then walk
+on the other way, so that fix after fix shows a deviation, and their own time passes six times as fast as the
+clock's: that is how a steady load yields enough updates. All others walk as they are told, in the clock's
+time. An update names the fix that caused it (`fix_ts`); others are not counted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.latency_plot import Load
 from bench.rig.fixes import Walk
-from bench.rig.pacing import Moment, Pacer, moment
+from bench.rig.pacing import Moment, Pacer, begin_s, moment
 from bench.rig.recorded import walks
 from bench.rig.session import Session
 from bench.rig.tracks import Tracks, join_tracks
@@ -27,7 +27,7 @@ from geo.graph import F64
 from geo.polyline import decode6
 from streams.kafka.topics import ensure_topics
 
-STEP_S = 6.0  # event time between two fixes of a walker, which are sent one second apart
+STEP_S = 6.0  # event time between two fixes of one who strays, which are sent one second apart
 BACK_M = 400.0  # how far behind them the place lies that they asked the way to
 WALKED_M = 600.0
 MOST_STRAYING = 1_000
@@ -125,14 +125,18 @@ def run_latency(job: LatencyJob, session: Session) -> Load:
     log = scratch.folder / "worker.log"
     with Listener(scratch.bootstrap, job.partitions) as listener, Worker(settings, log):
         session.say(f"asking for {job.walkers:,} routes")
-        ask_for_routes(scratch.bootstrap, walk.devices(), ways_back(tracks), start_s - 1.0)
+        devices, wishes = walk.devices(), ways_back(tracks)
+        for some, ts_s in (
+            (slice(MOST_STRAYING), start_s),
+            (slice(MOST_STRAYING, None), begin_s(walk, ticks)),
+        ):
+            ask_for_routes(scratch.bootstrap, devices[some], wishes[some], ts_s - 1.0)
         walk = straying_and_led(walk, routes_of(listener, walk.devices(), 300.0))
         session.say(f"sending {job.rate_per_s:,.0f} fixes/s for {job.warm_s + job.duration_s:.0f} s")
-        pacer = Pacer(scratch.bootstrap, walk, ticks)
-        begun_s = time.perf_counter()
+        pacer = Pacer(scratch.bootstrap, walk, ticks, led_from=MOST_STRAYING)
         pacer.run()
         time.sleep(2.0)  # the last updates are on their way
-    found = latencies_s(pacer.sent_at_s, listener.heard, begun_s + job.warm_s)
+    found = latencies_s(pacer.sent_at_s, listener.heard, min(pacer.sent_at_s.values()) + job.warm_s)
     enough = min(FEWEST_UPDATES, int(job.rate_per_s * job.duration_s / 30.0))
     if len(found) < enough:
         raise Unavailable(f"{len(pacer.sent_at_s):,} fixes caused {len(found)} updates, {enough} are needed")
