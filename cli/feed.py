@@ -28,6 +28,7 @@ from streams.feeds.common import MAX_DOCUMENT_BYTES, Unusable, point, time_of
 from streams.feeds.move import first_ts, move_to, move_to_graph, shift_to
 from streams.feeds.places import read_places
 from streams.feeds.publish import Changes, Publisher, Sent, send_paced
+from streams.feeds.serving import FeedHealth
 from streams.settings import Settings
 from streams.telemetry import logs
 
@@ -100,7 +101,7 @@ Examples:
   flaneur feed met-norway forecast.json
   flaneur feed datex2 data/feeds/fintraffic --dry-run
   flaneur feed fintraffic data/feeds/fintraffic --shift-to now --move-to-graph .run/graph
-  flaneur feed wzdx feed.geojson --follow --bootstrap broker:9092
+  flaneur feed wzdx feed.geojson --follow --bootstrap broker:9092 --metrics-port 9465
   flaneur feed probes data/traces/porto/porto_taxi.csv.gz --graph .run/graph --shift-to now --speed 10
   flaneur feed gtfs-rt alerts.pb --places gtfs/stops.txt --dry-run --json
 
@@ -141,6 +142,9 @@ each format becomes.
 @click.option(
     "--graph", "graph_dir", metavar="DIR", type=click.Path(path_type=Path), help="Graph that probes drove on."
 )
+@click.option(
+    "--metrics-port", type=click.IntRange(1, 65535), help="Serve metrics and health there while it follows."
+)
 @click.option("--dry-run", is_flag=True, help="Read and show, publish nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
@@ -156,6 +160,7 @@ def command(
     places: Path | None,
     at: tuple[float, float] | None,
     graph_dir: Path | None,
+    metrics_port: int | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -164,10 +169,15 @@ def command(
         raise BadInput("--move-to and --move-to-graph exclude each other; give one of them")
     if follow and dry_run:
         raise BadInput("--follow and --dry-run exclude each other; give one of them")
+    if metrics_port is not None and not follow:
+        raise BadInput("--metrics-port is of use with --follow only: without it the feed ends at once")
     form = FORMATS[format_name]
     settings = Settings.from_env().at(bootstrap)
     if follow:  # it stays, so it keeps a log as the other services do
         logs.set_up(settings, "feed")
+    health = FeedHealth(source or form.name)
+    if metrics_port is not None:
+        health.serve(settings, metrics_port)
     if form.needs_graph and graph_dir is None:
         graph_dir = move_to_graph or Path(settings.graph_dir)
     graph = None if graph_dir is None else open_graph(graph_dir)
@@ -192,10 +202,10 @@ def command(
     sent = Sent()
     with Publisher(settings) as publisher:
         changes = Changes()
-        _publish(documents, plan, publisher, changes, speed, sent)
+        _publish(documents, plan, publisher, changes, speed, sent, health)
         _show(documents, plan, sent, as_json)
         if follow:
-            _follow(path, stamps, plan, publisher, changes, speed, sent)
+            _follow(path, stamps, plan, publisher, changes, speed, sent, health)
 
 
 def _moment(text: str) -> float:
@@ -252,9 +262,16 @@ def _content(path: Path) -> bytes:
 
 
 def _publish(
-    documents: list[Document], plan: Plan, publisher: Publisher, changes: Changes, speed: float, sent: Sent
+    documents: list[Document],
+    plan: Plan,
+    publisher: Publisher,
+    changes: Changes,
+    speed: float,
+    sent: Sent,
+    health: FeedHealth,
 ) -> None:
     reports: list[Report] = []
+    before = replace(sent)
     for document in documents:
         whole = not document.parsed.problems
         fresh, ended = changes.of(str(document.path), document.parsed.reports, time.time(), whole)
@@ -264,8 +281,9 @@ def _publish(
             publisher.send_problem(problem, plan.format.topic, plan.source)
             sent.problems += 1
     with _progress(len(reports)) as advance:
-        sent.reports += send_paced(publisher, reports, speed, time.sleep, advance)
+        sent.reports += send_paced(publisher, reports, speed, health.sleep, advance)
     publisher.flush()
+    health.count(sent.reports - before.reports, sent.problems - before.problems)
 
 
 def _stamps(path: Path, form: Format) -> dict[Path, tuple[int, int]]:
@@ -288,6 +306,7 @@ def _follow(
     changes: Changes,
     speed: float,
     sent: Sent,
+    health: FeedHealth,
 ) -> None:
     """Publish changes until SIGINT or SIGTERM.
 
@@ -307,7 +326,7 @@ def _follow(
                 current = {}
             before = replace(sent)
             changed = [file for file, stamp in current.items() if stamps.get(file) != stamp]
-            _publish([_read(file, plan) for file in changed], plan, publisher, changes, speed, sent)
+            _publish([_read(file, plan) for file in changed], plan, publisher, changes, speed, sent, health)
             for file in stamps.keys() - current.keys():
                 missing[file] += 1
                 if missing[file] >= GONE_POLLS:
@@ -316,6 +335,7 @@ def _follow(
             for file in current:
                 missing.pop(file, None)
             stamps |= current
+            health.looked(publisher)
             if sent != before:
                 log.info(
                     "%d reports, %d of them withdrawn, %d problems",

@@ -13,7 +13,6 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import faust
 from faust.types import TP
 
 from geo.network import Network
@@ -29,11 +28,13 @@ from streams.kafka.topics import (
 )
 from streams.settings import Settings
 from streams.telemetry import metrics
+from streams.telemetry.health import HEALTH
 from streams.transport.blocks import BlockScheduler, BlockSchema, use_blocks
 from streams.worker.checkpoints import CheckpointTable
 from streams.worker.condition_shard import ConditionShard
 from streams.worker.credentials import faust_credentials
 from streams.worker.crowd_shard import CrowdShard
+from streams.worker.draining import DrainingApp
 from streams.worker.leaving import leave
 from streams.worker.network_service import NetworkService
 from streams.worker.online_store import OnlineStore, walker_key
@@ -44,10 +45,11 @@ from streams.worker.world_gauges import tell_walkers
 
 CONDITIONS_TICK_S = 2.0
 FORGET_TICK_S = 10.0
+HEARTBEAT_S = 0.5
 
 settings = Settings.from_env()
 
-app = faust.App(
+app = DrainingApp(
     settings.group,
     broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
     broker_credentials=faust_credentials(settings),
@@ -64,7 +66,8 @@ app = faust.App(
     consumer_group_instance_id=settings.worker_id or None,
     consumer_max_fetch_size=1024 * 1024,  # of a partition; larger ones hold the next fetch up
     broker_session_timeout=settings.session_timeout_s,
-    broker_heartbeat_interval=settings.session_timeout_s / 4,
+    # who stays hears of another one's leaving in the answer to a heartbeat
+    broker_heartbeat_interval=min(HEARTBEAT_S, settings.session_timeout_s / 4),
     broker_rebalance_timeout=30.0,
     broker_request_timeout=30.0,
     broker_commit_interval=1.0,
@@ -76,6 +79,7 @@ app = faust.App(
     stream_recovery_delay=0.0,
     stream_wait_empty=False,
 )
+app.drain_s, app.leave_group = settings.drain_s, settings.leave_on_stop
 use_blocks(app, settings.bootstrap, settings.max_block_fixes)
 
 topic = {
@@ -151,6 +155,15 @@ async def _hand_over(sender: Any, /, *args: Any, **_: Any) -> None:
         await crowd.hand_over({tp.partition for tp in revoked if tp.topic in CELL_TOPICS})
     except Exception as error:
         leave(error)
+
+
+async def _drain() -> None:
+    await _flush_online_store()
+    for shards in ALL_SHARDS:
+        await shards.drain()
+
+
+app.hand_over = _drain
 
 
 @app.on_partitions_assigned.connect
@@ -293,6 +306,7 @@ async def _report() -> None:
     ):  # fmt: skip
         metrics.PARTITIONS_ALL.labels(table).set(partitions)
     watchdog.start()
+    HEALTH.start(watchdog.missed, _why_not_ready)
     while not app.should_stop:
         for shards in ALL_SHARDS:
             await shards.heal_silence()
@@ -307,6 +321,18 @@ async def _report() -> None:
         metrics.ACTIVE_TRIPS.set(sum(walking.state.active_count() for walking in held))
         tell_walkers(networks.cities, [walking.state for walking in held])
         await asyncio.sleep(0.25)
+
+
+def _why_not_ready() -> str | None:
+    """Why nobody may count on this worker; it may well be ready without any partition, as a reserve."""
+    if app.draining:
+        return "it hands over its partitions and ends"
+    if not all(shards.joined for shards in ALL_SHARDS):
+        return "the group has not given it partitions yet"
+    unopened = sum(shards.unopened for shards in ALL_SHARDS)
+    if unopened:
+        return f"{unopened} of its partitions are not open yet"
+    return networks.why_not_current()
 
 
 async def _every(interval_s: float, work: Any) -> None:

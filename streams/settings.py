@@ -46,6 +46,8 @@ class Settings:
     observe_s: float = 30.0  # how often passages of walkers go to cell-observations
     max_block_fixes: int = 8_192  # a block is processed in one go: bounds the time the loop is held
     session_timeout_s: float = 8.0
+    drain_s: float = 25.0  # a worker that is told to end checkpoints and hands over within that, or just ends
+    leave_on_stop: bool = True  # others take its partitions at once; else they wait a session for its return
     watchdog_s: float = 30.0  # lag grows and nothing is checkpointed for so long: exit and be restarted
     accept_loss: bool = False  # go on with a damaged changelog though the input for it is gone
     ingest_only: bool = False  # windows only, no matching and no trips (for measuring)

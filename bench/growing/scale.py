@@ -337,7 +337,7 @@ def _rebalance(
 
 
 @contextmanager
-def _meanwhile(work: Callable[[], None]) -> Iterator[threading.Event]:
+def _meanwhile(work: Callable[[], object]) -> Iterator[threading.Event]:
     """`work` in a thread; what is given is set once it is done."""
     done = threading.Event()
 

@@ -84,16 +84,18 @@ class Worker:
             raise Unavailable("the worker does not run")
         return self._child.pid
 
-    def stop(self) -> None:
-        """Ask the worker to end (it checkpoints first), and end it if it does not."""
+    def stop(self) -> int | None:
+        """Ask the worker to end (it hands over first), and end it if it does not; its exit code."""
         if self._child is None:
-            return
+            return None
         self._child.send_signal(signal.SIGTERM)
         try:
-            self._child.wait(STOP_WITHIN_S)
+            code = self._child.wait(STOP_WITHIN_S)
         except subprocess.TimeoutExpired:
             self.kill()
+            return -signal.SIGKILL
         self._child = None
+        return code
 
     def kill(self) -> None:
         """kill -9: nothing is checkpointed, nothing is said to the broker."""

@@ -11,9 +11,9 @@ from cli.bench import forecasts, graphs, maps, pages, plans, services, walks
 def command() -> None:
     """Measure how fast fixes become updates, how a killed worker recovers, how fast and well ways are found.
 
-    stream, pipeline, latency, checkpoint, recovery and gateway start a scratch broker and a scratch Redis and
-    remove them at the end; the others need a graph only. Nothing that runs on this machine is touched, but
-    whatever else runs here makes the figures worse.
+    stream, pipeline, latency, checkpoint, recovery, drain and gateway start a scratch broker and a scratch
+    Redis and remove them at the end; the others need a graph only. Nothing that runs on this machine is
+    touched, but whatever else runs here makes the figures worse.
 
     \b
     Examples:
@@ -21,6 +21,7 @@ def command() -> None:
       flaneur bench pipeline --devices 5000 --fixes 1000000
       flaneur bench latency --json
       flaneur bench recovery --devices 100000
+      flaneur bench drain --json
       flaneur bench gateway --json
       flaneur bench gateway-web --json
       flaneur bench route --graph graph --extract city.osm.pbf --json

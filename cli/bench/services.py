@@ -178,6 +178,27 @@ def recovery(
     measure("recovery", as_json, graph_dir, lambda session: run_recovery(job, session))
 
 
+@click.command("drain")
+@on_services
+@on_walks
+@click.option(
+    "--walkers", type=int, default=1_000, show_default=True, help="With trips, a fix a second each."
+)
+def drain(
+    as_json: bool,
+    partitions: int,
+    graph_dir: str | None,
+    seed: int,
+    traces: tuple[str, ...],
+    walkers: int,
+) -> None:
+    """Tell one of two workers to end: how long that takes, how long walkers wait, what is lost."""
+    from bench.drain import DrainJob, run_drain
+
+    job = DrainJob(walkers, partitions, seed, traces)
+    measure("drain", as_json, graph_dir, lambda session: run_drain(job, session))
+
+
 @click.command("world-change")
 @on_services
 @click.option("--walkers", type=int, default=10_000, show_default=True, help="On their routes.")
@@ -295,4 +316,4 @@ def gateway(
     measure("gateway", as_json, graph_dir, lambda session: run_gateway(job, session))
 
 
-COMMANDS = (stream, pipeline, latency, checkpoint, recovery, world_change, soak, scale, gateway)
+COMMANDS = (stream, pipeline, latency, checkpoint, recovery, drain, world_change, soak, scale, gateway)

@@ -97,6 +97,14 @@ class Publisher:
         """One problem to the dead letters, keyed by the feed's source; `topic` is where it had belonged."""
         self._produce(DEAD_LETTERS, source.encode(), encode(dead_letter(problem, topic)))
 
+    def answers(self) -> bool:
+        """Whether the broker answers now."""
+        try:
+            self._producer.list_topics(timeout=CONNECT_S)
+        except KafkaException:
+            return False
+        return True
+
     def flush(self) -> None:
         """Return when everything was acknowledged; raises Unavailable otherwise."""
         left = self._producer.flush(DELIVERY_S + 5)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
+from contextlib import suppress
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram
 
 from geo.errors import Unavailable
 from models.records import REASONS, UPDATE_REASONS
@@ -19,6 +21,7 @@ from streams.kafka.topics import (
 )
 from streams.settings import Settings
 from streams.telemetry.block_histogram import BlockHistogram
+from streams.telemetry.health import HEALTH, serve_http
 
 _LATENCY_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _WORK_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -199,11 +202,22 @@ for _state in ("on_network", "off_network"):
     MATCHED.labels(_state)
 
 
+def forget_partition(table: str, topics: Iterable[str], partition: int) -> None:
+    """Tell nothing more of a partition that was handed over: its last lag would stand there for ever."""
+    series = [
+        (CHECKPOINT_TS, table),
+        *((gauge, topic) for topic in topics for gauge in (LAG_MESSAGES, LAG_SECONDS)),
+    ]
+    for gauge, name in series:
+        with suppress(KeyError):  # nothing was told of it yet
+            gauge.remove(name, str(partition))
+
+
 _servers: dict[int, WSGIServer] = {}
 
 
 def serve(settings: Settings) -> int:
-    """Serve this process's metrics on a thread of its own, once; returns the port (METRICS_PORT may be 0).
+    """Serve this process's metrics and health, once; returns the port (METRICS_PORT may be 0).
 
     Raises Unavailable if the port is taken.
     """
@@ -211,7 +225,7 @@ def serve(settings: Settings) -> int:
     if port not in _servers:
         _watch_disk(settings.data_dir)
         try:
-            _servers[port], _ = start_http_server(port, settings.metrics_host)
+            _servers[port] = serve_http(settings.metrics_host, port, HEALTH)
         except OSError as error:
             raise Unavailable(
                 f"metrics cannot be served at {settings.metrics_host}:{port}: {error.strerror};"

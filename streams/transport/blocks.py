@@ -12,6 +12,7 @@ in the checkpoint, with which `streams.worker.checkpoints` checks that no block 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
@@ -84,6 +85,16 @@ class BlockThread(AIOKafkaConsumerThread):
 
         self.thread_loop.call_soon_threadsafe(seek)
 
+    async def end(self, leave: bool) -> None:
+        """End the consumer; `leave`: tell the group, so that others get the partitions at once.
+
+        aiokafka never lets a static member leave: its partitions would wait for its session to end.
+        """
+        consumer = self._ensure_consumer()
+        if leave and consumer._coordinator is not None:
+            consumer._coordinator._group_instance_id = None
+        await consumer.stop()
+
     def position_now(self, tp: TP) -> int | None:
         """Where the next fetch begins that is not handed on yet; None where that is not known."""
         subscription = self._ensure_consumer()._subscription.subscription
@@ -111,6 +122,11 @@ class BlockConsumer(Consumer):
     def handed_on(self, tp: TP) -> int | None:
         """The offset behind the last message that was handed on to Faust; None where that is not known."""
         return cast(BlockThread, self._thread).position_now(tp)
+
+    async def end(self, leave: bool) -> None:
+        """Read nothing any more and end the membership in the group; see `BlockThread.end`."""
+        thread = cast(BlockThread, self._thread)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(thread.end(leave), thread.thread_loop))
 
     def checkpointed(self, tp: TP, next_offset: int) -> None:
         """All messages before `next_offset` are in a delivered checkpoint: it may be committed."""

@@ -37,6 +37,7 @@ GATHER_S = 0.05  # conditions that come together make one version
 TICK_S = 5.0
 ASK_S = 5.0
 TELL_S = 5.0
+SILENT_S = 3 * ASK_S + 5.0  # the broker is asked so often, and may take its time
 
 
 class NetworkService:
@@ -54,6 +55,7 @@ class NetworkService:
         self._gauges = WorldGauges()
         self._next_tell = 0.0
         self._offsets: dict[str, int] = {}  # of the newest record of every key
+        self._answered_at: float | None = None  # monotonic
         self.ready = asyncio.Event()
 
     @cached_property
@@ -126,6 +128,13 @@ class NetworkService:
                 asking.cancel()
             await consumer.stop()
 
+    def why_not_current(self) -> str | None:
+        """Why plans made now may be wrong: conditions not read yet, or a broker that does not answer."""
+        if not self.ready.is_set() or self._answered_at is None:
+            return "the conditions have not been read yet"
+        silent_s = time.monotonic() - self._answered_at
+        return None if silent_s <= SILENT_S else f"the broker has not answered for {silent_s:.0f} s"
+
     async def _compare(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
         """Ask where the topic ends, for ever: tells that the broker answers, and whether all of it is in use.
 
@@ -138,6 +147,7 @@ class NetworkService:
             except (KafkaError, TimeoutError):
                 pass
             else:
+                self._answered_at = time.monotonic()
                 metrics.BROKER_TS.set(asked_at)
                 if self.ready.is_set() and self._version >= end:
                     metrics.CONDITIONS_CURRENT_TS.set(asked_at)

@@ -130,6 +130,8 @@ class Shards:
         self.owned: dict[int, _Owned] = {}
         self._opening = asyncio.Lock()
         self._assigned: frozenset[int] = frozenset()
+        self.joined = False  # whether the group has said which partitions are this worker's, be it none
+        self._ended = False
         self._generation = 0  # rises whenever partitions are taken away
         self._blocks_rebuilt = 0
         self._careful: dict[tuple[str, int], int] = {}  # (topic, partition) -> singly up to this offset
@@ -348,7 +350,8 @@ class Shards:
         """These partitions are this worker's from now on, no others: what it held of those is forgotten."""
         metrics.REBALANCES.inc()
         self._lease_at, self._lease_ran_out = time.monotonic(), False
-        self._assigned = frozenset(partitions)
+        self._assigned = frozenset() if self._ended else frozenset(partitions)
+        self.joined = True
         self._parked = {p: owned for p, owned in self._parked.items() if p in self._assigned}
 
     async def open(self, partition: int) -> _Owned | None:
@@ -427,17 +430,31 @@ class Shards:
         In a rebalance all of them are, and most are given back: the state of those is used again, without
         reading their changelogs, if nobody else has written there meanwhile.
         """
+        await self._let_go(partitions)
+        self._consumer.forget({TP(topic, partition) for topic in self.topics for partition in partitions})
+        self._count()
+
+    async def drain(self) -> None:
+        """Checkpoint everything, and take nothing any more: the process is about to end."""
+        self._ended = True
+        await self._let_go(self._assigned | self.owned.keys())
+        self._count()
+
+    async def _let_go(self, partitions: Collection[int]) -> None:
         self._generation += 1
         self._assigned -= frozenset(partitions)
-        lost = [partition for partition in partitions if partition in self.owned]
-        for partition in lost:
-            owned = self.owned[partition]
+        for partition in partitions:
+            # a rebalance while the worker drains: the other one may have it already
+            owned = self.owned.get(partition)
+            if owned is None:
+                continue
             async with owned.lock:
+                if self.owned.get(partition) is not owned:
+                    continue
                 await self._checkpoint_at_once(owned, partition)
                 del self.owned[partition]
                 self._parked[partition] = owned
-        self._consumer.forget({TP(topic, partition) for topic in self.topics for partition in partitions})
-        self._count()
+            metrics.forget_partition(self.table.name, self.topics, partition)
 
     def _count(self) -> None:
         metrics.PARTITIONS.labels(self.table.name).set(len(self.owned))

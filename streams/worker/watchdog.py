@@ -50,6 +50,10 @@ class Watchdog:
             return f"{what} wait and nothing got on for {now - self._moved_at:.0f} s"
         return None
 
+    def missed(self) -> str | None:
+        """Why the process does not live, for who asks from outside; None if all is well."""
+        return self.verdict(time.monotonic())
+
     def _watch(self) -> None:
         while not self._stop.wait(1.0):
             why = self.verdict(time.monotonic())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -82,3 +85,18 @@ def wait_for(condition: Callable[[], bool], within_s: float, why: Callable[[], s
         if time.monotonic() > give_up:
             raise AssertionError(why if isinstance(why, str) else why())
         time.sleep(0.05)
+
+
+def health(port: int, what: str) -> tuple[int, dict[str, str | None]]:
+    """What a process answers at /health/`what`: the status and why; 0 while it does not."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/{what}", timeout=5) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+    except OSError:
+        return 0, {}
+
+
+def health_is(port: int, what: str, status: int) -> bool:
+    return health(port, what)[0] == status

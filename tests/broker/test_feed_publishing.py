@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -14,7 +15,10 @@ from confluent_kafka import Consumer, TopicPartition
 
 from models.records import DeadLetter, TrafficReport, WeatherReport, decode
 from streams.kafka.topics import DEAD_LETTERS, TRAFFIC_REPORTS, WEATHER_REPORTS
+from streams.local.processes import any_port
 from streams.settings import Settings
+from streams.telemetry.scrape import scrape
+from tests.broker.own_process import health_is, wait_for
 
 DATA = Path(__file__).parents[2] / "data"
 FLANEUR = Path(sys.executable).parent / "flaneur"
@@ -71,11 +75,16 @@ def test_following_publishes_changes_and_withdraws_what_has_gone(settings: Setti
     for feature in whole["features"]:
         feature["properties"]["end_date"] = "2099-01-01T00:00:00Z"
     file.write_bytes(orjson.dumps(whole))
+    port = any_port()
     process = subprocess.Popen(
-        [FLANEUR, "feed", "wzdx", file, "--follow", "--bootstrap", settings.bootstrap], env=dict(os.environ)
+        [FLANEUR, "feed", "wzdx", file, "--follow", "--metrics-port", str(port)],
+        env=dict(os.environ) | {"BOOTSTRAP": settings.bootstrap},
     )
     try:
         messages(settings, TRAFFIC_REPORTS, 4)
+        wait_for(lambda: scrape(port).total("flaneur_feed_sent_total", source="wzdx") == 4, 20)
+        for what in ("live", "ready"):
+            wait_for(partial(health_is, port, what, 200), 20)
         gone = whole["features"].pop()
         aside = tmp_path / "aside"
         aside.write_bytes(orjson.dumps(whole))

@@ -226,6 +226,32 @@ def test_hand_over_checkpoints_and_forgets(monkeypatch: pytest.MonkeyPatch) -> N
     assert owner.total == 7
 
 
+def test_who_drains_takes_nothing_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0, 1], b"1", b"2")
+    asyncio.run(owner.shards.drain())
+    assert owner.table.offsets == {"t": 2}
+    assert owner.consumer.safe == {TP("t", 0): 2}  # kept, so that it can be committed
+    owner.shards.assign([0])  # by a rebalance that comes in between
+    owner.take([2], b"4")
+    asyncio.run(owner.shards.hand_over([0]))
+    assert owner.shards.owned == {}
+    assert owner.shards.unopened == 0
+    assert owner.table.offsets == {"t": 2}
+
+
+def test_nothing_more_is_told_of_a_partition_that_was_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    owner.take([0], b"1")
+    owner.consumer.ends[TP("t", 0)] = 9
+    labels = {"topic": "t", "partition": "0"}
+    assert owner.shards.measure_lag() == 8
+    assert REGISTRY.get_sample_value("flaneur_consumer_lag_messages", labels) == 8
+    asyncio.run(owner.shards.hand_over([0]))
+    assert REGISTRY.get_sample_value("flaneur_consumer_lag_messages", labels) is None
+    assert REGISTRY.get_sample_value("flaneur_consumer_lag_seconds", labels) is None
+
+
 @pytest.mark.parametrize("others_wrote", [False, True])
 def test_what_is_given_back_goes_on_unless_others_wrote(
     monkeypatch: pytest.MonkeyPatch, others_wrote: bool
