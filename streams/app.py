@@ -107,6 +107,7 @@ watchdog = Watchdog(settings.watchdog_s)
 
 
 SERVED_AT_ONCE = 32  # walkers whom a change of the world concerns: fixes wait meanwhile
+OBSERVED_AT_ONCE = 1_000  # passages that are sent: the same
 
 
 async def _tell_walkers(news: dict[int, Network]) -> None:
@@ -253,10 +254,13 @@ async def _observe() -> None:
     if app.rebalancing:
         return
     for partition, owned in list(walkers.owned.items()):
-        async with owned.lock:
-            if walkers.owned.get(partition) is owned:
-                assert isinstance(owned.shard, WalkerShard)
-                await walkers.emit(owned, partition, owned.shard.observe())
+        assert isinstance(owned.shard, WalkerShard)
+        for _ in range(0, owned.shard.unobserved, OBSERVED_AT_ONCE):
+            async with owned.lock:
+                if walkers.owned.get(partition) is not owned:
+                    break
+                await walkers.emit(owned, partition, owned.shard.observe(OBSERVED_AT_ONCE))
+            await asyncio.sleep(0)
 
 
 @app.task
@@ -282,9 +286,10 @@ async def _keep_online_store() -> None:
 
 
 async def _flush_online_store() -> None:
-    for owned in walkers.owned.values():
+    for owned in list(walkers.owned.values()):
         assert isinstance(owned.shard, WalkerShard)
         online_store.put(owned.shard.online_values())
+        await asyncio.sleep(0)
     await online_store.flush()
 
 

@@ -117,10 +117,11 @@ def problem_of(bad: BadValue) -> Problem:
 
 def count_fixes(counts: FixCounts, kind: NDArray[np.uint8], ts: F64) -> None:
     """Fill in how the fixes of a block came: `kind` (n,) as `geo.windows.classify_events` gives it."""
+    of_kind = np.bincount(kind, minlength=4).tolist()
     counts.fixes = len(kind)
-    counts.late = int(np.count_nonzero(kind == LATE))
-    counts.duplicate = int(np.count_nonzero(kind == DUPLICATE))
-    counts.out_of_order = int(np.count_nonzero(kind == OUT_OF_ORDER))
+    counts.late, counts.duplicate, counts.out_of_order = (
+        of_kind[one] for one in (LATE, DUPLICATE, OUT_OF_ORDER)
+    )
     counts.newest_ts = float(ts.max())
 
 
@@ -131,5 +132,5 @@ def count_matches(counts: FixCounts, kind: NDArray[np.uint8], matched: Matches) 
     counts.matched = int(np.count_nonzero(on))
     counts.off_network = int(np.count_nonzero(judged)) - counts.matched
     if counts.matched:
-        counts.distance_m = float(matched.distance_m[on].mean())
-        counts.probability = float(matched.probability[on].mean())
+        counts.distance_m = float(matched.distance_m[on].sum()) / counts.matched
+        counts.probability = float(matched.probability[on].sum()) / counts.matched

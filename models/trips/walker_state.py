@@ -59,9 +59,10 @@ class FinishedPassages:
     def __len__(self) -> int:
         return self._used
 
-    def rows(self) -> NDArray[Any]:
-        """A copy of all."""
-        return self._rows[: self._used].copy()
+    def rows(self, first: int = 0, most: int | None = None) -> NDArray[Any]:
+        """A copy of all, or of the next `most` from the number `first` on."""
+        end = self._used if most is None else min(self._used, first + most)
+        return self._rows[first:end].copy()
 
     @property
     def slots(self) -> NDArray[np.int32]:

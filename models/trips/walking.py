@@ -27,7 +27,7 @@ from models.fix_columns import FixColumns, parse_fixes
 from models.records import Rating, RouteRequest
 from models.routes.proposal_ids import proposed_way
 from models.trips import trip as trips
-from models.trips.city_walk import CityWalk
+from models.trips.city_walk import CityWalk, cities_in
 from models.trips.route_updates import trip_id
 from models.trips.step import Step, count_fixes, count_matches, problem_of, reason_of
 from models.trips.trip import MatchedFixes, Policy, advance_fixes
@@ -123,7 +123,7 @@ class Walking:
         start = 0
         while start < len(slot):
             end = cities.follow(state.city, slot, columns.lat, columns.lon, in_order, start, city)
-            for number in np.unique(city[start:end]).tolist():
+            for number in cities_in(city[start:end]):
                 rows = start + np.flatnonzero(city[start:end] == number)
                 if len(rows) == len(slot):
                     self._walk_in(number, step, columns, slot, offset, kind)
@@ -210,19 +210,14 @@ class Walking:
         while True:
             started = time.perf_counter()
             advance_fixes(
-                state.trips,
-                state.routes(),
-                walk.route_geometry,
-                fixes,
-                self.policy,
-                state.next_fix,
-                state.decision,
-                state.decided_at,
-            )
+                state.trips, state.routes(), walk.route_geometry, fixes, self.policy, state.next_fix,
+                state.decision, state.decided_at,
+            )  # fmt: skip
             started = step.lap("trips", started)
-            stopped = np.unique(slot[state.decision[slot] != trips.NONE])
+            stopped = slot[state.decision[slot] != trips.NONE]
             if len(stopped) == 0:
                 return
+            stopped = np.unique(stopped)
             # by the fix that caused it, so that the order of updates does not depend on slots
             for s in stopped[np.argsort(state.decided_at[stopped], kind="stable")].tolist():
                 i = int(state.decided_at[s])

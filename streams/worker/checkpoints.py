@@ -34,7 +34,7 @@ from streams.worker.delivery import Outgoing, send
 
 OFFSETS = "offsets"
 COUNT = "buckets"  # among the offsets: how many buckets were there
-SEALED_HERE = 100_000  # bytes that take less time than to wait for a thread
+SEALED_HERE = 500_000  # bytes that take less time than to wait for a thread
 
 
 def seal(data: bytes) -> bytes:

@@ -146,13 +146,18 @@ class WalkerShard:
 
     # ---- what others may know
 
-    def observe(self) -> Outcome:
-        """The passages that were finished since the last call, for cell-observations.
+    @property
+    def unobserved(self) -> int:
+        """How many passages were finished since the last call of `observe`."""
+        return len(self.walking.state.finished) - self._observed
+
+    def observe(self, most: int | None = None) -> Outcome:
+        """The passages finished since the last call, `most` of them at most, for cell-observations.
 
         Until they are sent they are in their walkers' buckets; after a crash some are sent again.
         """
         state = self.walking.state
-        rows = state.finished.rows()[self._observed :]
+        rows = state.finished.rows(self._observed, most)
         outcome = Outcome()
         city = state.city[rows["slot"]]
         for number in np.unique(city).tolist():

@@ -107,6 +107,25 @@ def test_passages_do_not_depend_on_how_blocks_are_cut(city: City) -> None:
     assert rows(found) == rows(sent(whole))
 
 
+def test_passages_can_be_sent_a_few_at_a_time(city: City) -> None:
+    values = walks(city)
+    whole, parts = shard_of(city), shard_of(city)
+    parts._pseudonym_key = whole._pseudonym_key
+    messages = []
+    for shard in (whole, parts):
+        shard.process(block(values))
+    waiting = parts.unobserved
+    assert waiting > 7
+    while parts.unobserved:
+        messages += parts.observe(7).messages
+        assert parts.unobserved >= waiting - 7
+        waiting = parts.unobserved
+    parts.sent()
+    records = [decode(CellObservation, message.value or b"") for message in messages]
+    assert rows(records) == rows(sent(whole))
+    assert sent(parts) == []
+
+
 def test_after_a_crash_everything_is_sent_at_least_once_and_the_same(city: City) -> None:
     values = walks(city)
     calm, shard = shard_of(city), shard_of(city)
