@@ -24,45 +24,83 @@ MOST_WATCHED = 4_096  # a deployment whose walkers all stray at once is not slow
 
 @dataclass(slots=True)
 class _Reroute:
-    device: bytes
     ts: float
     left_out: I32  # edges of the old way
     back_ts: float = 0.0  # since when the walker is on them
 
 
 class FalseReroutes:
-    """The walkers of one city who were told that they left their way, for a minute."""
+    """The walkers of one city who were told that they left their way, for a minute.
+
+    A block costs what its own watched walkers cost, however many others are watched.
+    """
 
     def __init__(self, state: WalkerState) -> None:
         self._state = state
-        self._watched: list[_Reroute] = []
+        self._watched: dict[bytes, list[_Reroute]] = {}  # by device: slots may change
+        self._count = 0
+        self._is_watched: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._devices = state.devices  # the list whose slots these are
+        self._look_ts = 0.0  # when to look next for those who are silent
 
     def __len__(self) -> int:
-        return len(self._watched)
+        return self._count
 
     def told(self, s: int, ts: float, old: I32, new: I32) -> None:
         """A walker was rerouted at `ts`, from what lay ahead of them to another way; edges of both."""
         left_out = old[~np.isin(old, new)]
-        if len(left_out) and len(self._watched) < MOST_WATCHED:
-            self._watched.append(_Reroute(self._state.devices[s], ts, left_out))
+        if len(left_out) and self._count < MOST_WATCHED:
+            self._watched.setdefault(self._state.devices[s], []).append(_Reroute(ts, left_out))
+            self._count += 1
+            self._slots[s] = True
 
     def follow(self, slot: I32, in_order: NDArray[np.bool_], ts: F64, edge: I32) -> int:
         """Look at a block of matched fixes, all (n,); returns how many reroutes turned out to be false."""
         if not self._watched or not len(slot):
             return 0
-        found = [(one, self._state.find(one.device)) for one in self._watched]
-        walkers = np.array([s for _, s in found if s is not None], np.int32)
-        rows = np.flatnonzero(in_order & np.isin(slot, walkers))
-        false, kept, newest = 0, [], float(ts.max())
-        for one, s in found:
-            mine = rows[slot[rows] == s] if s is not None else rows[:0]
-            over = s is None or newest > one.ts + SILENT_S or bool((ts[mine] > one.ts + WITHIN_S).any())
-            if _is_back(one, ts[mine], edge[mine]):
-                false += 1
-            elif not over:
-                kept.append(one)
-        self._watched = kept
+        rows = np.flatnonzero(in_order & self._slots[slot])
+        false = 0
+        for s in dict.fromkeys(slot[rows].tolist()):
+            mine = rows[slot[rows] == s]
+            device, kept, newest = self._state.devices[s], [], float(ts[mine].max())
+            for one in self._watched[device]:
+                if _is_back(one, ts[mine], edge[mine]):
+                    false += 1
+                elif newest <= one.ts + WITHIN_S:
+                    kept.append(one)
+            self._keep(device, kept)
+        self._give_up(float(ts.max()))
         return false
+
+    def _keep(self, device: bytes, kept: list[_Reroute]) -> None:
+        self._count += len(kept) - len(self._watched[device])
+        self._watched[device] = kept
+        if not kept:
+            del self._watched[device]
+            if (s := self._state.find(device)) is not None:
+                self._slots[s] = False
+
+    def _give_up(self, now_ts: float) -> None:
+        """Drop the silent ones, now and then."""
+        if now_ts < self._look_ts:
+            return
+        self._look_ts = now_ts + WITHIN_S
+        for device, reroutes in list(self._watched.items()):
+            if self._state.find(device) is None:
+                self._keep(device, [])
+            else:
+                self._keep(device, [one for one in reroutes if now_ts <= one.ts + SILENT_S])
+
+    @property
+    def _slots(self) -> NDArray[np.bool_]:
+        """(capacity,) who is watched, by slot; made anew when slots have changed."""
+        state = self._state
+        if self._devices is not state.devices or len(self._is_watched) < len(state.bucket):
+            self._devices = state.devices
+            self._is_watched = np.zeros(len(state.bucket), np.bool_)
+            slots = [state.find(device) for device in self._watched]
+            self._is_watched[[s for s in slots if s is not None]] = True
+        return self._is_watched
 
 
 def _is_back(one: _Reroute, ts: F64, edge: I32) -> bool:

@@ -112,3 +112,21 @@ def test_a_way_that_leaves_nothing_out_is_not_watched() -> None:
     told = Told()
     told.watch.told(told.slot, 1000.0, np.array([6, 7], np.int32), np.array([5, 6, 7], np.int32))
     assert len(told.watch) == 1
+
+
+def test_the_watch_goes_with_the_walker_when_slots_move() -> None:
+    state = WalkerState(1, (0,), TOPICS, capacity=2)
+    first = state.slot(b"gone")
+    told = Told()
+    told.state, told.slot = state, state.slot(b"anna")
+    told.watch = FalseReroutes(state)
+    told.watch.told(told.slot, 1000.0, np.array([6, 7, 8], np.int32), np.array([6, 9, 8], np.int32))
+    for k in range(3):  # the state grows
+        state.slot(b"d%d" % k)
+    assert told.follow((1010.0, 7)) == 0
+    state.forget(np.array([first]))
+    told.slot = state.slot(b"anna")
+    other = next(s for s in range(len(state)) if s != told.slot)
+    assert told.follow((1020.0, 7), slot=other) == 0
+    assert told.follow((1020.0, 7)) == 1
+    assert len(told.watch) == 0
