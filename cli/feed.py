@@ -195,7 +195,7 @@ def command(
         move_to,
         open_graph(move_to_graph) if move_to_graph is not None else graph if move_to is not None else None,
     )
-    documents = [_read(file, plan) for file in _files(path, form)]
+    documents = [_read(file, plan) for file in _files(path, form, may_be_empty=follow)]
     if dry_run:
         _show(documents, plan, None, as_json)
         return
@@ -219,12 +219,12 @@ def _moment(text: str) -> float:
         ) from None
 
 
-def _files(path: Path, form: Format) -> list[Path]:
+def _files(path: Path, form: Format, *, may_be_empty: bool = False) -> list[Path]:
     if path.is_dir():
         files = sorted(
             file for file in path.iterdir() if file.name.endswith(form.suffixes) and file.is_file()
         )
-        if not files:
+        if not files and not may_be_empty:
             raise BadInput(f"{path} has no file that ends in {' or '.join(form.suffixes)}")
         return files
     if not path.is_file():
@@ -289,7 +289,7 @@ def _publish(
 def _stamps(path: Path, form: Format) -> dict[Path, tuple[int, int]]:
     """When each file was last written and its size; a file that vanishes meanwhile is left out."""
     stamps = {}
-    for file in _files(path, form) if path.exists() else []:
+    for file in _files(path, form, may_be_empty=True) if path.exists() else []:
         try:
             stat = file.stat()
         except FileNotFoundError:
