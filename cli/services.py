@@ -103,7 +103,12 @@ class Stack:
         settings = Settings.from_env()
         # the logs lie in files, and who reads those is a person
         log_format = "text" if settings.log_format == "auto" else settings.log_format
-        self.settings = replace(settings, graph_dir=_graph_dir(folder), log_format=log_format)
+        self.settings = replace(
+            settings,
+            graph_dir=_graph_dir(folder),
+            data_dir=settings.data_dir or str(folder.path),
+            log_format=log_format,
+        )
         self.state = RunState()
         self._restarts = 0
 

@@ -41,7 +41,6 @@ from streams.worker.online_store import OnlineStore, walker_key
 from streams.worker.shards import Shards
 from streams.worker.walker_shard import WalkerShard
 from streams.worker.watchdog import Watchdog
-from streams.worker.world_gauges import tell_walkers
 
 CONDITIONS_TICK_S = 2.0
 FORGET_TICK_S = 10.0
@@ -324,7 +323,7 @@ async def _report() -> None:
         ]
         metrics.WALKERS.set(sum(len(walking.state) for walking in held))
         metrics.ACTIVE_TRIPS.set(sum(walking.state.active_count() for walking in held))
-        tell_walkers(networks.cities, [walking.state for walking in held])
+        networks.gauges.tell_walkers(walking.state for walking in held)
         await asyncio.sleep(0.25)
 
 

@@ -14,6 +14,7 @@ import logging
 import socket
 import struct
 import sys
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,7 +23,9 @@ from gateway.planning.requests import Directions, Isochrone, Point, Propose, Req
 from geo.errors import BadInput, FlaneurError, NoCandidate, NoRoute
 from streams.settings import Settings
 from streams.telemetry import logs
-from streams.worker.network_service import NetworkService
+
+if TYPE_CHECKING:
+    from streams.worker.network_service import NetworkService
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,9 @@ async def serve(sock: socket.socket) -> None:
     _, first = await read_frame(reader)
     settings = msgspec.msgpack.decode(first, type=Settings)
     logs.set_up(settings, "planner")
+    # here and not above: the gateway, which imports this for its frames, would tell workers' metrics, all 0
+    from streams.worker.network_service import NetworkService
+
     service = NetworkService(settings)
     following = asyncio.create_task(_follow(service))
     try:

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 import h3.api.basic_int as h3
 import numpy as np
+from numpy.typing import NDArray
 
-from geo.graph import F64, Graph
+from geo.graph import F64, I64, Graph
 from models.world.condition_places import cell_key, cells_by_key
 from models.world.condition_table import ConditionTable
 
 COARSE_RESOLUTION = 7  # about 5 km²
+AREA_RESOLUTION = 4  # about 1,770 km²: a city lies in one or a few
 KINDS = ("weather", "air", "traffic", "crowd")
 _WEATHER = ("rain_now_mmph", "wind_mps", "temp_c", "cloud", "uv")
 
@@ -35,14 +37,20 @@ class InForce:
 
 
 class CityCells:
-    """The cells of a graph, and the coarse ones that they lie in."""
+    """The cells of a graph, and the coarse cells and areas that they lie in.
+
+    area: (cells,) index into `area_names` and `area_middles`, each the middle of its streets.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.by_key = cells_by_key(graph)
         self.of_edge = graph.cell
-        middles = zip(graph.cell_lat.tolist(), graph.cell_lon.tolist(), strict=True)
-        around = [h3.latlng_to_cell(lat, lon, COARSE_RESOLUTION) for lat, lon in middles]
-        coarse, self.coarse = np.unique(np.array(around, np.uint64), return_inverse=True)
+        coarse, self.coarse = _around(graph, COARSE_RESOLUTION)
+        areas, self.area = _around(graph, AREA_RESOLUTION)
+        self.area_names = [cell_key(int(cell)) for cell in areas]
+        sizes = np.bincount(self.area, minlength=len(areas))
+        middles = (np.bincount(self.area, of, len(areas)) / sizes for of in (graph.cell_lat, graph.cell_lon))
+        self.area_middles = list(zip(*(axis.tolist() for axis in middles), strict=True))
         self.names = [cell_key(int(cell)) for cell in coarse]
         self.middles = [h3.cell_to_latlng(int(cell)) for cell in coarse]
         self._sizes = np.bincount(self.coarse, minlength=len(coarse))
@@ -53,6 +61,14 @@ class CityCells:
         counts = np.bincount(self.coarse[cells], minlength=len(self._sizes))
         share: F64 = counts / self._sizes
         return share
+
+
+def _around(graph: Graph, resolution: int) -> tuple[NDArray[np.uint64], I64]:
+    """The larger cells that those of a graph lie in, and which of them each does."""
+    middles = zip(graph.cell_lat.tolist(), graph.cell_lon.tolist(), strict=True)
+    cells = [h3.latlng_to_cell(lat, lon, resolution) for lat, lon in middles]
+    found, which = np.unique(np.array(cells, np.uint64), return_inverse=True)
+    return found, which
 
 
 def in_force(table: ConditionTable, cells: CityCells, now_ts: float) -> InForce:

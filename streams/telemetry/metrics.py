@@ -89,8 +89,8 @@ FORECAST_ERROR = Gauge(
     ["of", "ahead"],
 )  # fmt: skip
 CITY_WALKERS = Gauge(
-    "flaneur_city_walkers", "Walkers with a trip in a city, rounded down to fives; its middle",
-    ["city", "lat", "lon"],
+    "flaneur_city_walkers", "Walkers with a trip in an area of a city, rounded down to fives",
+    ["city", "area", "lat", "lon"],
 )  # fmt: skip
 CITIES_OPEN = Gauge("flaneur_cities_open", "Cities whose graphs are open, because somebody walks there")
 CONDITIONS_VERSION = Gauge("flaneur_conditions_version", "Version of the costs in use")

@@ -52,7 +52,7 @@ class NetworkService:
         self._clock = EventClock()
         self._listeners: list[Listener] = []
         self._next_tick = 0.0
-        self._gauges = WorldGauges()
+        self.gauges = WorldGauges()
         self._next_tell = 0.0
         self._offsets: dict[str, int] = {}  # of the newest record of every key
         self._answered_at: float | None = None  # monotonic
@@ -207,4 +207,4 @@ class NetworkService:
         if loop_now >= self._next_tell:
             self._next_tell = loop_now + TELL_S
             for city, table in self._tables.items():
-                self._gauges.tell(self.cities[city], table, now_ts)
+                self.gauges.tell(self.cities[city], table, now_ts)

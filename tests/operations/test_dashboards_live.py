@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -50,7 +51,7 @@ from tests.broker.deployment import Phone, Worker, wait_for
 from tests.broker.gateways import Device, GatewayProcess, ask
 
 FOLDER = PROJECT / "compose" / "grafana" / "dashboards"
-SPEED = 300.0
+SPEED = 400.0
 WALKERS = 12
 RATE = "10s"
 WITHIN_S = 60.0
@@ -139,6 +140,18 @@ def test_prometheus_reaches_everybody(played: Played) -> None:
     assert set(played.prometheus.targets().values()) == {"up"}
 
 
+def test_each_process_tells_of_itself_only(played: Played) -> None:
+    told = {
+        name: played.prometheus.label_values("instance", name)
+        for name in (
+            "flaneur_walkers",
+            "flaneur_online_store_current_timestamp_seconds",
+            "flaneur_gateway_trips",
+        )
+    }
+    assert list(told.values()) == [["worker-0"], ["worker-0"], ["gateway-0"]]
+
+
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_every_variable_offers_something(name: str, played: Played) -> None:
     for variable in variables_of(read_dashboard(FOLDER / f"{name}.json")).values():
@@ -149,7 +162,7 @@ def test_every_variable_offers_something(name: str, played: Played) -> None:
 @pytest.mark.parametrize("name", DASHBOARDS)
 def test_every_query_of_every_panel_has_an_answer(name: str, played: Played) -> None:
     board = read_dashboard(FOLDER / f"{name}.json")
-    values = everything(board, RATE)
+    values = everything(board, partial(choices, played.prometheus), RATE)
     waiting = [(panel.title, target) for panel in panels_of(board) for target in panel.targets]
 
     def answered() -> bool:
@@ -167,7 +180,7 @@ def test_queries_hold_for_one_of_each_variable(name: str, played: Played) -> Non
         if variable["type"] == "datasource":
             continue
         for choice in choices(played.prometheus, variable):
-            values = everything(board, RATE) | {variable["name"]: choice}
+            values = everything(board, partial(choices, played.prometheus), RATE) | {variable["name"]: choice}
             chosen = [
                 target
                 for panel in panels_of(board)

@@ -17,7 +17,7 @@ from streams.telemetry.scrape import Samples, read_samples
 from streams.transport.block import Block
 from streams.worker.condition_shard import MOST_FEEDS, OTHER, ConditionShard
 from streams.worker.feature_counts import count_condition_features, count_walker_features
-from streams.worker.world_gauges import WorldGauges, tell_walkers
+from streams.worker.world_gauges import WorldGauges
 from tests.broker.drawn import T0, City, draw
 
 
@@ -30,27 +30,32 @@ def told() -> Samples:
     return read_samples(generate_latest(REGISTRY).decode())
 
 
-def test_walkers_of_a_city_are_told_by_fives_and_at_its_middle(city: City) -> None:
-    cities = open_cities(city.folder)
+def test_walkers_are_told_by_fives_and_at_the_middle_of_an_area(city: City) -> None:
+    (here,) = open_cities(city.folder)
+    gauges = WorldGauges()
+    table = ConditionTable()
+    table.costs(here.graph, T0, 1)
+    gauges.tell(here, table, T0)
 
     def told_of(*walkers: int) -> float:
         states = []
         for count in walkers:
             state = WalkerState(1, (city.checksum,), DEVICE_TOPICS)
-            for i in range(count + 3):  # three more have no trip
+            for i in range(count + 6):
                 state.slot(b"w%d" % i)
-            state.trips["status"][:count] = ACTIVE
-            state.city[: count + 3] = 0
+            state.trips["status"][: count + 3] = ACTIVE  # three have no trip, three are on no street
+            state.trips["matched_edge"][count : count + 3] = -1
+            state.city[: count + 6] = 0
             states.append(state)
-        tell_walkers(cities, states)
-        (value,) = told().values("flaneur_city_walkers", city="drawn")
-        return value
+        gauges.tell_walkers(states)
+        return told().total("flaneur_city_walkers", city="drawn")
 
     assert [told_of(n) for n in (0, 4, 5, 9, 12)] == [0, 0, 5, 5, 10]
     assert told_of(3, 3) == 5  # of all partitions of the worker together
-    (labels, _) = next(one for one in told().series["flaneur_city_walkers"] if one[0]["city"] == "drawn")
-    assert float(labels["lat"]) == pytest.approx(0.5 * (cities[0].south + cities[0].north), abs=1e-4)
-    assert float(labels["lon"]) == pytest.approx(0.5 * (cities[0].west + cities[0].east), abs=1e-4)
+    assert told_of() == 0
+    labels, _ = next(one for one in told().series["flaneur_city_walkers"] if one[0]["city"] == "drawn")
+    assert float(labels["lat"]) == pytest.approx(float(here.graph.cell_lat.mean()), abs=1e-4)
+    assert float(labels["lon"]) == pytest.approx(float(here.graph.cell_lon.mean()), abs=1e-4)
 
 
 def test_what_is_in_force_is_told_by_city(city: City) -> None:

@@ -34,18 +34,18 @@ _FRESH = f"time() - (max by (entity, feature) (flaneur_feature_known_timestamp_s
 def _at_a_glance() -> list[Panel]:
     return [
         number(
-            "How many messages were put aside?", "Dead letters of an hour: `flaneur dead-letters`.",
+            "How many messages are put aside?", "Dead letters of an hour: `flaneur dead-letters`.",
             "short", f"sum(increase(flaneur_dead_letters_total{{{WORKER}}}[1h]))",
             limits=[(1.0, "yellow"), (100.0, "red")], decimals=0, width=6,
         ),
         number(
-            "Which share of fixes comes too late?",
-            "Behind their walker's watermark: they count in no window.", "percentunit",
+            "Which share comes too late?",
+            "Fixes behind their walker's watermark: they count in no window.", "percentunit",
             _share_of_fixes("flaneur_fixes_late_total"),
             limits=[(0.01, "yellow"), (0.05, "red")], decimals=2, width=6,
         ),
         number(
-            "Which share of fixes lies on no street?", "Squares, beaches, or streets that the map lacks.",
+            "Which share is on no street?", "Fixes on squares, beaches, or streets that the map lacks.",
             "percentunit", _share_of_fixes("flaneur_fixes_matched_total", f'{WORKER}, state="off_network"'),
             limits=[(0.2, "yellow"), (0.5, "red")], decimals=1, width=6,
         ),

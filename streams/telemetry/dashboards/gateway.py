@@ -26,7 +26,7 @@ def _rate_of(status: str) -> str:
 def _at_a_glance() -> list[Panel]:
     return [
         number(
-            "Which share of requests ends in an error of ours?", "Status 500 and above.", "percentunit",
+            "Which share of requests fails?", "Errors of ours: status 500 and above.", "percentunit",
             f"(sum({_rate_of('5..')}) or vector(0)) / (sum({_REQUESTS}) > 0)",
             limits=[(0.001, "yellow"), (0.01, "red")], decimals=2, width=6,
         ),

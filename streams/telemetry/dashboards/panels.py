@@ -68,12 +68,13 @@ def lines(
     return panel
 
 
-def events(title: str, about: str, *queries: Query, width: int = 12) -> Panel:
+def events(title: str, about: str, *queries: Query, stacked: bool = True, width: int = 12) -> Panel:
     """How often something happened, as bars."""
     panel = _asked(timeseries.Panel(), title, about, "short", width, queries)
     panel = panel.min(0.0).draw_style(common_models.GraphDrawStyle.BARS).fill_opacity(60.0)
     panel = panel.tooltip(common.VizTooltipOptions().mode(common_models.TooltipDisplayMode.MULTI))
-    return panel.stacking(common.StackingConfig().mode(common_models.StackingMode.NORMAL))
+    mode = common_models.StackingMode.NORMAL if stacked else common_models.StackingMode.NONE
+    return panel.stacking(common.StackingConfig().mode(mode))
 
 
 def number(
@@ -247,7 +248,7 @@ def _variable(name: Variable) -> Builder[models.VariableModel]:
     asked = asked.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(
         models.VariableSort.ALPHABETICAL_ASC
     )
-    return asked.multi(True).include_all(True).all_value(".*").current(everything)
+    return asked.multi(True).include_all(True).current(everything)
 
 
 def quantile(share: float, histogram: str, where: str, by: str = "") -> str:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from models.svg import FONT, INK, path_data, plain, text
-from streams.telemetry.dashboards.queries import PanelRead, Target, everything, filled, named, panels_of
+from streams.telemetry.dashboards.queries import (
+    PanelRead,
+    Target,
+    choices,
+    everything,
+    filled,
+    named,
+    panels_of,
+)
 from streams.telemetry.prometheus import Prometheus, Series
 
 COLUMN_PX, ROW_PX, GAP_PX = 50, 26, 8  # of Grafana's grid
@@ -33,7 +42,7 @@ def draw_dashboard(board: Mapping[str, Any], prometheus: Prometheus, seconds: fl
     """
     end_s = time.time()
     step_s = max(1.0, seconds / POINTS)
-    values = everything(board, rate=f"{max(20, round(4 * step_s))}s")
+    values = everything(board, partial(choices, prometheus), rate=f"{max(20, round(4 * step_s))}s")
 
     def ask(target: Target) -> Named:
         expr = filled(target.expr, values)
@@ -42,7 +51,7 @@ def draw_dashboard(board: Mapping[str, Any], prometheus: Prometheus, seconds: fl
             if target.instant
             else prometheus.over(expr, end_s - seconds, end_s, step_s)
         )
-        return [(named(target.legend, one.labels), one) for one in found if not math.isnan(one.last)]
+        return [(named(target.legend, one.labels), one) for one in found if _is_known(one)]
 
     panels = list(panels_of(board))
     width = 24 * COLUMN_PX + 2 * GAP_PX
@@ -77,7 +86,7 @@ def _panel(panel: PanelRead, ask: Callable[[Target], Named], span: tuple[float, 
     if panel.kind == "row":
         return [text(x + 4, y + 18, panel.title, size=15, weight="bold", fill=GREY)]
     width, height = panel.width * COLUMN_PX - GAP_PX, panel.height * ROW_PX - GAP_PX
-    size = 13 if len(panel.title) * 7.2 < width - 20 else 11
+    size = 13 if len(panel.title) * 7.6 < width - 20 else 11
     marks = [
         f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="3" fill="#ffffff" stroke="{PALE}"/>',
         text(x + 10, y + 20, panel.title, size=size, weight="bold"),
@@ -186,7 +195,7 @@ def _lines(panel: PanelRead, frame: _Frame, found: Named, span: tuple[float, flo
         curves = _stacked(curves)
     tops = [float(np.nanmax(values)) for _, values in curves if np.isfinite(values).any()]
     limits = [value for value, _ in panel.steps if value]
-    most = max([*tops, 1e-9])
+    most = max([*tops, 0.0]) or 1.0
     most = max([most, *(value for value in limits if value <= 3.0 * most)]) * 1.08
     marks = []
     for share in (0.0, 0.5, 1.0):
@@ -240,6 +249,10 @@ def _stacked(curves: Sequence[Any]) -> list[Any]:
         here[np.searchsorted(moments, ts)] = np.nan_to_num(values)
         on.append(here)
     return [np.array([moments, sum(on[i:])]) for i in range(len(on))]
+
+
+def _is_known(series: Series) -> bool:
+    return any(math.isfinite(value) for _, value in series.points)
 
 
 def _area(series: Series) -> float:

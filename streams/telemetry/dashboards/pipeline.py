@@ -135,6 +135,7 @@ def _partitions() -> list[Panel]:
             " alike.",
             (f"sum(increase(flaneur_holes_found_total{{{WORKER}}}{RATE}))", "found"),
             (f"sum(increase(flaneur_holes_healed_total{{{WORKER}}}{RATE}))", "healed"),
+            stacked=False,
         ),
         lines(
             "Who owns how many partitions?", "Of walkers, by worker.", "short",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,15 +88,25 @@ def variables_of(board: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {one["name"]: one for one in board["templating"]["list"]}
 
 
-def everything(board: Mapping[str, Any], rate: str = "1m") -> dict[str, str]:
-    """The values of variables with which all is shown; `rate` is what Grafana makes of $__rate_interval."""
+def everything(
+    board: Mapping[str, Any], offered: Callable[[Mapping[str, Any]], list[str]], rate: str = "1m"
+) -> dict[str, str]:
+    """The values of variables with which all is shown, as Grafana writes «All».
+
+    offered: what a variable offers, such as `choices`; rate: what Grafana makes of $__rate_interval.
+    """
     values = {"__rate_interval": rate}
     for name, variable in variables_of(board).items():
         if variable["type"] == "query":
-            values[name] = variable["allValue"]
+            values[name] = any_of(offered(variable))
         elif variable["type"] == "custom":
             values[name] = variable["current"]["value"]
     return values
+
+
+def any_of(values: Iterable[str]) -> str:
+    """A regular expression for any of these, escaped twice: it stands in a string."""
+    return "(" + "|".join(re.sub(r"[$^*{}\[\]'+?.()|]", r"\\\\\g<0>", value) for value in values) + ")"
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

@@ -98,6 +98,7 @@ def _decisions() -> list[Panel]:
             (f'sum(increase(flaneur_route_updates_total{{{WORKER}, reason="off_route"}}{RATE}))',
              "rerouted"),
             (f"sum(increase(flaneur_reroutes_false_total{{{WORKER}}}{RATE}))", "in vain"),
+            stacked=False,
         ),
         lines(
             "How many cities are open?",

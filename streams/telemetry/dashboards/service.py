@@ -40,33 +40,33 @@ def _objectives() -> list[Panel]:
             "Are 99 % of fixes answered within a second?",
             "From the broker's time of a message of gps-fixes until it was processed and what followed was"
             " acknowledged. Below 99 %: see lag and blocks in the pipeline's dashboard.",
-            "percentunit", _answered(RATE), at_least=ANSWERED_SHARE, decimals=2,
+            "percentunit", _answered(RATE), at_least=ANSWERED_SHARE, decimals=2, width=8,
         ),
         number(
             "How old are the conditions in use?",
             "Since the worker that is furthest behind last had every edge condition that the broker has."
             " Five minutes at most.",
             "s", f"time() - min(flaneur_conditions_current_timestamp_seconds{{{WORKER}}})",
-            limits=[(60.0, "yellow"), (CONDITIONS_AGE_S, "red")], decimals=0,
+            limits=[(60.0, "yellow"), (CONDITIONS_AGE_S, "red")], decimals=0, width=8,
         ),
         number(
             "Is there a hole that is not closed?",
             "Partitions whose next block does not begin where their state ends. They are read again at once;"
             " one that stays open keeps fixes from being answered.",
-            "short", f"sum(flaneur_holes_open{{{WORKER}}})", limits=[(1.0, "red")], decimals=0,
+            "short", f"sum(flaneur_holes_open{{{WORKER}}})", limits=[(1.0, "red")], decimals=0, width=8,
         ),
         number(
             "How many processes are down?",
             "Workers and gateways that Prometheus knows of and that do not answer.",
-            "short", 'sum(1 - up{job=~".*(worker|gateway).*"})', limits=[(1.0, "red")], decimals=0,
+            "short", 'sum(1 - up{job=~".*(worker|gateway).*"})', limits=[(1.0, "red")], decimals=0, width=8,
         ),
         number(
             "How many walkers are under way?", "Trips that workers hold.",
-            "short", f"sum(flaneur_active_trips{{{WORKER}}})", decimals=0,
+            "short", f"sum(flaneur_active_trips{{{WORKER}}})", decimals=0, width=8,
         ),
         number(
             "How many clients follow?", "Connections to gateways that are told of route updates.",
-            "short", f"sum(flaneur_gateway_subscribers{{{GATEWAY}}})", decimals=0,
+            "short", f"sum(flaneur_gateway_subscribers{{{GATEWAY}}})", decimals=0, width=8,
         ),
     ]  # fmt: skip
 

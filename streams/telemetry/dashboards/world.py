@@ -50,12 +50,12 @@ def _where() -> list[Panel]:
         places(
             "Where is what known, and how many walk there?",
             "Share of the cells around a dot (H3, resolution 7, about 5 km²) of which something is known, of"
-            " the kind chosen above. A city's walkers stand at its middle, by fives: nobody's place is told.",
+            " the kind chosen above. Walkers stand at the middle of the streets of an area, by fives.",
             "percentunit",
             ("Coverage",
              f'max by (city, cell, lat, lon) (flaneur_coverage_ratio{{{WORKER}, {CITY}, of="$of"}})',
              "by value"),
-            ("Walkers", f"sum by (city, lat, lon) (flaneur_city_walkers{{{WORKER}, {CITY}}})", "blue"),
+            ("Walkers", f"sum by (city, area, lat, lon) (flaneur_city_walkers{{{WORKER}, {CITY}}})", "blue"),
         ),
     ]  # fmt: skip
 
