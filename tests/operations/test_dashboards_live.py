@@ -24,11 +24,13 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from geo.graph import open_graph
+from geo.polyline import decode6
+from models.records import TrafficReport
 from streams.demo.day import demo_day
 from streams.demo.fleet import begin_ts
 from streams.demo.replay import play
 from streams.demo.world import DAY_S
-from streams.kafka.topics import GPS_FIXES, ensure_topics
+from streams.kafka.topics import GPS_FIXES, TRAFFIC_REPORTS, ensure_topics
 from streams.local.processes import RunFolder, any_port, stop
 from streams.local.prometheus import Target as Scraped
 from streams.local.prometheus import start_prometheus, wait_for_prometheus
@@ -113,6 +115,7 @@ def played(services: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         summary = playing.result(WITHIN_S)
         assert summary.delivered == len(day), summary
         wait_for(lambda: worker.metric("flaneur_consumer_lag_messages") == 0, WITHIN_S, worker.tail)
+        _close_a_way(gateway, worker)
         yield Played(Prometheus(address), began_s)
 
 
@@ -125,6 +128,23 @@ def _walk_and_be_turned_away(gateway: GatewayProcess, settings: Settings) -> Non
     assert ask(f"{gateway.url}/v1/fixes", "POST", good).status == 401
     assert ask(f"{gateway.url}/nowhere").status == 404
     Phone(settings).send(GPS_FIXES, device.id, b"{")
+
+
+def _close_a_way(gateway: GatewayProcess, worker: Worker) -> None:
+    """A trip, and a closure amid it: a new way is found, and has a gain."""
+    device = Device(gateway)
+    wish = {"kind": "loop", "lat": 53.55, "lon": 9.935, "length_m": 2000}
+    trip = device.ask("POST", "/v1/routes", wish).json["trip"]
+    shape = device.ask("GET", f"/v1/trips/{trip}?geometries=geojson").json["routes"][0]["geometry"]
+    points = [(lon, lat) for lat, lon in zip(*decode6(shape), strict=True)]
+    amid = {"type": "LineString", "coordinates": points[len(points) // 3 : len(points) // 2]}
+    now = time.time()
+    closure = TrafficReport(
+        source="test#closure", ts=now, kind="closure", geometry=amid, valid_from=now, valid_to=now + 3600.0
+    )
+    before = worker.metric("flaneur_replan_gain_count")
+    Phone(worker.settings).send(TRAFFIC_REPORTS, None, closure)
+    wait_for(lambda: worker.metric("flaneur_replan_gain_count") > before, WITHIN_S, worker.tail)
 
 
 def _report(settings: Settings) -> None:
