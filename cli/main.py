@@ -26,6 +26,8 @@ COMMANDS = {
     "worker": ("cli.worker", "Run one worker in the foreground."),
     "gateway": ("cli.gateway", "Run one gateway for phones and navigation clients in the foreground."),
     "topics": ("cli.topics", "Create and check the topics."),
+    "backup": ("cli.backup", "Save what a deployment cannot make again."),
+    "restore": ("cli.restore", "Put a backup into an empty deployment."),
     "import-osm": ("cli.import_osm", "Make the walk graph from OpenStreetMap extracts."),
     "plan": ("cli.plan", "Propose walks: ways to a place, or loops."),
     "factors": ("cli.factors", "List what a taste can weigh."),

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import orjson
 
-from gateway.trips import Trip
+from gateway.trips import Event, Trip
 from geo.cities import Cities, open_cities
 from geo.errors import BadGraph
 from geo.geodesy import haversine_m
 from geo.polyline import decode6, encode6
 from geo.routing.retracing import retrace
 from geo.routing.search import Path, Place
-from models.records import RouteUpdate, decode
+from models.records import UPDATE_REASONS, RouteUpdate, decode
 from models.routes.client_route import reconstruct
 from models.routes.osrm import Waypoint, route_response
 
@@ -28,13 +28,20 @@ def route_answer(trip: Trip, graph_dir: str, language: str = "en") -> Json:
     `line` is the whole way from the trip's start, as far as it is known. Raises BadInput for a language that
     there is none of.
     """
-    updates = [decode(RouteUpdate, event.record) for event in trip.events]
+    updates = [_read(event) for event in trip.events]
     last = updates[-1]
     answer = _osrm(last, graph_dir, language) if last.geometry else _ended()
     routes = reconstruct(updates)
     line = encode6(routes[-1].lat, routes[-1].lon) if routes and trip.whole else last.geometry
     about = {name: value for name, value in orjson.loads(trip.last.record).items() if name != "device"}
     return answer | about | {"id": trip.last.id, "line": line, "ended": trip.ended}
+
+
+def _read(event: Event) -> RouteUpdate:
+    """The update. A reason that only a newer worker gives counts as another one: the way is what matters."""
+    if event.reason in UPDATE_REASONS:
+        return decode(RouteUpdate, event.record)
+    return decode(RouteUpdate, orjson.dumps({**orjson.loads(event.record), "reason": "better"}))
 
 
 def _osrm(update: RouteUpdate, graph_dir: str, language: str) -> Json:

@@ -32,7 +32,7 @@ from streams.kafka.topics import (
 from streams.settings import Settings
 from streams.telemetry import metrics
 from streams.transport.block import Block
-from streams.worker.ahead import AHEAD, AheadRecords
+from streams.worker.ahead import AHEAD, AheadRecords, holds_walkers
 from streams.worker.delivery import Outgoing, dead_letter
 from streams.worker.feature_counts import count_walker_features
 from streams.worker.online_store import walker_key
@@ -76,6 +76,9 @@ class WalkerShard:
                 continue
             if name == CHECKED:
                 self._checked = self._checked_stored = int(data)
+                continue
+            if not holds_walkers(name):
+                log.warning("%r in the changelog is of another version: it stays as it is", name)
                 continue
             if name.startswith(AHEAD):
                 self._ahead.seen(name)

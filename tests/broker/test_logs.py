@@ -1,4 +1,4 @@
-"""The logs of a real worker and a real gateway: JSON, line by line, and nobody is in them."""
+"""What a real worker and gateway tell of those they serve: JSON lines with nobody in them, and no traces."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from streams.kafka.topics import GPS_FIXES, ROUTE_REQUESTS
+from streams.kafka.topics import GPS_FIXES, ROUTE_REQUESTS, ROUTE_UPDATES
 from streams.settings import Settings
-from tests.broker.deployment import Phone, Worker, wait_for
+from tests.broker.deployment import Phone, Reader, Worker, wait_for
 from tests.broker.drawn import City
 from tests.broker.gateways import TOKEN_KEYS, Device, GatewayProcess
 
@@ -34,7 +34,7 @@ def processes(settings: Settings, city: City, tmp_path: Path) -> Iterator[tuple[
         gateway.stop()
 
 
-def test_nobody_is_in_the_logs(
+def test_nobody_is_in_the_logs_and_nothing_is_traced(
     processes: tuple[Worker, GatewayProcess], settings: Settings, city: City
 ) -> None:
     worker, gateway = processes
@@ -43,11 +43,12 @@ def test_nobody_is_in_the_logs(
     places = dict(zip(("lat", "lon", "dest_lat", "dest_lon"), ends, strict=True))
     assert device.ask("POST", "/v1/routes", {"kind": "to", **places, "propose": 1}).status == 200
     trip = device.ask("POST", "/v1/routes", {"kind": "to", **places}).json["trip"]
-    assert device.ask("GET", f"/v1/trips/{trip}").status == 200
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    assert device.ask("GET", f"/v1/trips/{trip}", traceparent=traceparent).status == 200
     walked = [
         {"ts": fix.ts, "lat": fix.lat, "lon": fix.lon} for fix in city.walk("", "EFB", start_ts=now - 600)
     ]
-    assert device.ask("POST", "/v1/fixes", walked).status == 202
+    assert device.ask("POST", "/v1/fixes", walked, traceparent=traceparent).status == 202
     assert device.ask("POST", "/v1/fixes", {**walked[0], "lat": 91}).status == 422
     assert device.ask("GET", f"/v1/trips/{trip}?token={device.token}").status == 200
     phone = Phone(settings)
@@ -67,3 +68,9 @@ def test_nobody_is_in_the_logs(
         leaked = [secret for secret in (device.id, device.token, device.key, TOKEN_KEYS) if secret in text]
         leaked += [degree for degree in degrees if degree in text]
         assert not leaked, [line for line in text.splitlines() if any(one in line for one in leaked)]
+    for topic in (GPS_FIXES, ROUTE_REQUESTS, ROUTE_UPDATES):  # nothing is traced unless it is switched on
+        reader = Reader(settings, topic, settings.partitions)
+        messages = [message for _ in range(5) for message in reader.poll()]
+        reader.close()
+        assert messages
+        assert not any(message.headers() for message in messages)

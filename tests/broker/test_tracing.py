@@ -14,10 +14,10 @@ import pytest
 
 from bench.rig.collector import Collected, Collector
 from streams.settings import Settings
-from tests.broker.deployment import Reader, Worker, wait_for
+from tests.broker.deployment import Worker, wait_for
 from tests.broker.drawn import City
 from tests.broker.gateways import Device, GatewayProcess
-from tests.broker.test_gateway_trips import Stream, fixes, start
+from tests.broker.test_gateway_trips import Stream, fixes
 
 WITHIN_S = 30.0
 CLIENTS_TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -123,20 +123,3 @@ def test_one_trace_from_the_request_to_the_update(
     told = repr([span.attributes for span in collector.spans]) + repr([s.name for s in collector.spans])
     places = [f"{value:.4f}" for place in city.places.values() for value in place]
     assert not [one for one in (device.id, device.token, *places) if one in told]
-
-
-def test_nothing_is_traced_by_default_and_a_client_cannot_ask_for_it(
-    settings: Settings, city: City, tmp_path: Path, collector: Collector
-) -> None:
-    with deployed(replace(settings, trace_endpoint=collector.endpoint), city, tmp_path) as gateway:
-        device = Device(gateway)
-        trip = start(device, city)
-        assert device.ask("POST", "/v1/fixes", fixes(city, "EF", time.time() - 60)).status == 202
-        assert device.ask("GET", f"/v1/trips/{trip}", traceparent=TRACEPARENT).status == 200
-    assert collector.spans == []
-    for topic in ("route-requests", "gps-fixes", "route-updates"):
-        reader = Reader(settings, topic, settings.partitions)
-        messages = [message for _ in range(5) for message in reader.poll()]
-        reader.close()
-        assert messages
-        assert not any(message.headers() for message in messages)

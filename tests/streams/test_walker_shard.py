@@ -206,3 +206,13 @@ def test_who_is_gone_is_forgotten(city: City) -> None:
     assert shard.forget_gone(300.0, 60.0) == []
     assert shard.forget_gone(359.0, 60.0) == []
     assert shard.forget_gone(361.0, 60.0) == [b"otto"]
+
+
+def test_what_only_a_newer_version_stores_is_left_alone(city: City) -> None:
+    walker = Crashing(city)
+    walker.shard.process(request(city))
+    stored = walker.shard.pack("0", positions(fixes=0, requests=1))
+    assert stored is not None
+    walker.restart({"something-new": b"?", "0": stored})
+    assert len(walker.shard.walking.state) == 1
+    assert "something-new" not in walker.shard.dirty()
