@@ -30,8 +30,10 @@ class Collected:
 
 @dataclass
 class Collector:
-    """`with` it listens on a port of its own; `spans` is what has come so far."""
+    """`with` it listens on a port of its own; `spans` is what has come so far, `count` how many."""
 
+    keep: bool = True
+    count: int = 0
     spans: list[Collected] = field(default_factory=list)
     _server: ThreadingHTTPServer | None = None
 
@@ -48,7 +50,9 @@ class Collector:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
-                collector.spans += read_spans(body)
+                found = read_spans(body)
+                collector.count += len(found)
+                collector.spans += found if collector.keep else []
                 answer = ExportTraceServiceResponse().SerializeToString()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/x-protobuf")

@@ -18,6 +18,7 @@ from bench.rig.fixes import Walk, encode_tick, walk_ticks
 from geo.errors import Unavailable
 from streams.local.processes import RunFolder, stop
 from streams.local.services import run_folder, start_broker, start_redis, wait_for_broker, wait_for_redis
+from streams.telemetry.tracing import Headers
 
 #: Away from the usual ports, so that a deployment started meanwhile does not find them taken.
 SCRATCH_BROKER_PORT = 19_092
@@ -66,13 +67,18 @@ def fixes_producer(bootstrap: str, linger_ms: float = 50.0) -> Producer:
     )
 
 
-def send_all(producer: Producer, topic: str, pairs: Iterable[tuple[str, bytes]]) -> int:
+def send_all(
+    producer: Producer,
+    topic: str,
+    pairs: Iterable[tuple[str, bytes]],
+    headers: Callable[[], Headers | None] = lambda: None,
+) -> int:
     """Send (key, value) pairs as fast as the queue takes them, without waiting for delivery; their number."""
     count = 0
     for key, value in pairs:
         while True:
             try:
-                producer.produce(topic, value, key)
+                producer.produce(topic, value, key, headers=headers())
                 break
             except BufferError:
                 producer.poll(0.1)
@@ -88,14 +94,24 @@ def flush(producer: Producer) -> None:
         raise Unavailable(f"{left} messages were not taken by the broker within 120 s")
 
 
-def preload(bootstrap: str, topic: str, walk: Walk, fixes: int, say: Say | None = None) -> int:
-    """Put at least `fixes` fixes of the walk into the topic, in the order of their time; how many it were."""
+def preload(
+    bootstrap: str,
+    topic: str,
+    walk: Walk,
+    fixes: int,
+    say: Say | None = None,
+    headers: Callable[[], Headers | None] = lambda: None,
+) -> int:
+    """Put at least `fixes` fixes of the walk into the topic, in the order of their time; how many it were.
+
+    headers: called for each message.
+    """
     devices = walk.devices()
     ticks = -(-fixes // len(devices))
     producer = fixes_producer(bootstrap)
     sent = 0
     for number, tick in enumerate(walk_ticks(walk, ticks)):
-        sent += send_all(producer, topic, zip(devices, encode_tick(devices, tick), strict=True))
+        sent += send_all(producer, topic, zip(devices, encode_tick(devices, tick), strict=True), headers)
         if say is not None and number % 20 == 0:
             say(f"preloading {topic}: {sent:,} of {fixes:,} fixes")
     flush(producer)

@@ -316,4 +316,30 @@ def gateway(
     measure("gateway", as_json, graph_dir, lambda session: run_gateway(job, session))
 
 
-COMMANDS = (stream, pipeline, latency, checkpoint, recovery, drain, world_change, soak, scale, gateway)
+@click.command("tracing")
+@on_services
+@click.option("--fixes", type=int, default=600_000, show_default=True, help="To be measured.")
+@click.option("--warm", type=int, default=200_000, show_default=True, help="Fixes taken before that.")
+@click.option("--devices", type=int, default=5_000, show_default=True)
+@click.option("--runs", type=int, default=3, show_default=True, help="Of which the medians are reported.")
+def tracing(
+    as_json: bool,
+    partitions: int,
+    graph_dir: str | None,
+    seed: int,
+    fixes: int,
+    warm: int,
+    devices: int,
+    runs: int,
+) -> None:
+    """What tracing costs a worker: off, 1 % and all of the fixes traced, in turns; spans are collected."""
+    from bench.stream import StreamJob
+    from bench.tracing import run_tracing
+
+    job = StreamJob(fixes, warm, devices, partitions, seed, runs)
+    measure("tracing", as_json, graph_dir, lambda session: run_tracing(job, session))
+
+
+COMMANDS = (
+    *(stream, pipeline, latency, checkpoint, recovery, drain, world_change, soak, scale, gateway, tracing),
+)
