@@ -102,7 +102,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except FlaneurError as error:
-        if logging.getLogger().handlers:  # a process that keeps a log, in the form that is set for it
+        if any(one.name == "flaneur" for one in logging.getLogger().handlers):  # it keeps a log, of some form
             logging.getLogger("flaneur").critical("%s", error)
         else:
             click.echo(f"flaneur: {error}", err=True)

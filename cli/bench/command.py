@@ -11,9 +11,9 @@ from cli.bench import forecasts, graphs, maps, pages, plans, services, walks
 def command() -> None:
     """Measure how fast fixes become updates, how a killed worker recovers, how fast and well ways are found.
 
-    stream, pipeline, latency, checkpoint, recovery, drain and gateway start a scratch broker and a scratch
-    Redis and remove them at the end; the others need a graph only. Nothing that runs on this machine is
-    touched, but whatever else runs here makes the figures worse.
+    stream, pipeline, latency, checkpoint, recovery, drain, gateway and tracing start a scratch broker and a
+    scratch Redis and remove them at the end; the others need a graph only. Nothing that runs on this machine
+    is touched, but whatever else runs here makes the figures worse.
 
     \b
     Examples:

@@ -43,6 +43,7 @@ def set_up(settings: Settings, process: str, instance: str = "") -> None:
     """
     logging.captureWarnings(True)
     handler = logging.StreamHandler(sys.stderr)
+    handler.set_name(SERVICE)  # `cli.main` looks for it
     handler.setFormatter(_formatter(settings, process, instance or settings.instance_id))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for library in _NOISY:

@@ -83,9 +83,7 @@ def restore(settings: Settings, file: Path) -> Saved:
         for _, topic, partitions in _saved_topics(settings):
             for partition in range(partitions):
                 if reader.bounds(topic, partition)[1]:
-                    raise BadInput(
-                        f"{topic} is not empty: restore into a deployment that was never used"
-                    )
+                    raise BadInput(f"{topic} is not empty: restore into a deployment that was never used")
     failed: list[str] = []
 
     def delivered(error: KafkaError | None, message: Any) -> None:

@@ -14,16 +14,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from geo.errors import BadInput
 from models.records import EdgeCondition, TrafficReport, decode
 from streams.kafka.topic_reader import TopicReader
-from streams.kafka.topics import CONDITIONS_TABLE, EDGE_CONDITIONS, TRAFFIC_REPORTS, changelog_topic
+from streams.kafka.topics import (
+    CONDITIONS_TABLE,
+    EDGE_CONDITIONS,
+    TRAFFIC_REPORTS,
+    changelog_topic,
+    ensure_topics,
+)
 from streams.local.processes import RunFolder, any_port, stop
 from streams.local.services import run_folder, start_broker, wait_for_broker
 from streams.settings import Settings
+from streams.worker.backup import restore
 from tests.broker.deployment import Phone, Worker, stored_walkers, wait_for
 from tests.broker.drawn import City
 from tests.broker.gateways import Device, GatewayProcess, ask
 from tests.broker.test_gateway_trips import fixes, start
+from tests.faults.machine import QUICK_JVM
 
 WITHIN_S = 40.0
 
@@ -38,7 +49,8 @@ def flaneur(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[
 def own_broker(folder: Path, settings: Settings) -> Iterator[Settings]:
     """A broker on that folder, whatever lies there."""
     own = RunFolder(folder)
-    broker = start_broker(own, port=any_port(), libraries=run_folder().broker_libraries)
+    libraries = run_folder().broker_libraries
+    broker = start_broker(own, port=any_port(), libraries=libraries, jvm_options=QUICK_JVM)
     try:
         yield replace(settings, bootstrap=wait_for_broker(broker, own))
     finally:
@@ -66,7 +78,7 @@ def test_a_backup_is_restored_into_a_fresh_broker_and_a_copied_disk_goes_on(
     settings = Settings(redis_url=services.redis_url, group="drill", partitions=2, graph_dir=str(city.folder))
     backup = tmp_path / "backup.gz"
     with own_broker(tmp_path / "first", settings) as first:
-        assert flaneur(first, "topics", "--create").returncode == 0
+        ensure_topics(first)
         worker, gateway = Worker(first, tmp_path).start(), GatewayProcess(first, tmp_path).start()
         try:
             worker.wait_ready()
@@ -90,17 +102,16 @@ def test_a_backup_is_restored_into_a_fresh_broker_and_a_copied_disk_goes_on(
             codes = gateway.stop(), worker.stop()
         assert codes == (0, 0)
         streets, walkers = closed(first), stored_walkers(first, city.checksum)
-        refused = flaneur(first, "restore", str(backup))
-        assert refused.returncode == 2
-        assert "is not empty" in refused.stderr
+        with pytest.raises(BadInput, match="is not empty"):
+            restore(first, backup)
     shutil.copytree(tmp_path / "first" / "kafka", tmp_path / "copied" / "kafka")
 
     with own_broker(tmp_path / "fresh", settings) as fresh:
         assert flaneur(fresh, "topics", "--create").returncode == 0
         cut = tmp_path / "cut.gz"
         cut.write_bytes(gzip.compress(b"".join(gzip.decompress(backup.read_bytes()).splitlines(True)[:-1])))
-        refused = flaneur(fresh, "restore", str(cut))
-        assert "is not whole" in refused.stderr
+        with pytest.raises(BadInput, match="is not whole"):
+            restore(fresh, cut)
         done = flaneur(fresh, "restore", str(backup))
         assert done.returncode == 0, done.stderr
         assert closed(fresh) == streets

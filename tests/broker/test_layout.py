@@ -101,9 +101,9 @@ def test_records_of_the_next_and_of_the_previous_version_do_what_those_of_this_o
     wait_for(
         lambda: all(worker.metric("flaneur_messages_total", topic=topic) == 3 for topic in taken), WITHIN_S
     )
-    hand_on(worker, city, client, phone, tmp_path)
     client.read()
     assert client.letters == []
+    hand_on(worker, city, client, phone, tmp_path)
 
 
 def hand_on(worker: Worker, city: City, client: Client, phone: Phone, folder: Path) -> None:
