@@ -168,6 +168,7 @@ class Rerouting:
         trip["dest_edge"], trip["dest_fraction"] = (dest.edge, dest.fraction) if dest else (-1, 0.0)
         trip["matched_edge"], trip["left_edge"] = -1, -1
         trip["speed_mps"] = self.policy.reference_mps
+        trip["pace_mps"] = self.policy.reference_mps
         return trip
 
     def _planned_as(self, chosen: ProposedWay, trip: Trip, start: Place) -> Planned | None:

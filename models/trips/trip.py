@@ -118,6 +118,7 @@ TRIP_STATE = np.dtype(
         ("start_fraction", np.float32),
         ("end_fraction", np.float32),
         ("speed_mps", np.float32),  # smoothed speed along the route, negative when walking back
+        ("pace_mps", np.float32),  # how fast the progress grew of late
         ("north_mps", np.float32),  # smoothed velocity
         ("east_mps", np.float32),
         ("slack_m", np.float32),  # how far off a jump may have led the fixes
@@ -159,12 +160,16 @@ class Policy(NamedTuple):
     # off the route: evidence as a log-likelihood ratio; fitted on simulated walks with the error of real ones
     on_m: float = 4.0  # standard deviation of the distance to the route, of who is on it,
     on_per_accuracy: float = 0.48  # more by this many times the fix's own accuracy
-    off_sigmas: float = 2.5  # from so many of them on a distance speaks for having left
+    off_sigmas: float = 2.2  # from so many of them on a distance speaks for having left
     match_weight: float = 0.5  # of the matcher's word that the walker is on the route, times its probability
-    back_mps: float = 0.2  # who walks back faster than this
-    back_m: float = 32.0  # and has come so far back,
+    back_mps: float = 0.5  # who walks back faster than this
+    back_m: float = 22.0  # and has come so far back,
     back_per_accuracy: float = 0.35  # and this many times the fix's own accuracy,
+    back_per_slack: float = 0.7  # and this share of what a jump may have led the fixes back,
     back_evidence: float = 2.5  # has turned round
+    stood_m: float = 40.0  # farther by this for who had been standing: their phone's drift looks the same;
+    stood_mps: float = 0.6  # who came on more slowly than that of late stood,
+    pace_s: float = 45.0  # by an average with this time constant
     most_evidence: float = 2.0  # of one fix, for
     most_doubt: float = 2.5  # and against having left
     error_s: float = 5.0  # fixes so far apart err independently

@@ -241,6 +241,9 @@ def _move(trip, routes, first, count, ts, at_m, since, dt, accuracy, policy):  #
         speed = min(max(speed, -2.0), 2.5)
         trip.speed_mps += np.float32((1.0 - math.exp(-dt / policy.speed_s)) * (speed - trip.speed_mps))
     trip.near_ts = ts
+    if dt > 0.0:
+        pace = min(max(0.0, trip.along_m - trip.progress_m) / dt, 2.5)
+        trip.pace_mps += np.float32((1.0 - math.exp(-dt / policy.pace_s)) * (pace - trip.pace_mps))
     if trip.along_m > trip.progress_m:
         trip.walked_m += trip.along_m - trip.progress_m
         trip.progress_m = trip.along_m
@@ -256,7 +259,10 @@ def _evidence(trip, off_m, onward_m, on_probability, accuracy, policy):  # type:
     evidence = 0.5 * (ratio * ratio - policy.off_sigmas * policy.off_sigmas)
     evidence -= policy.match_weight * on_probability
     back_m = trip.progress_m - trip.along_m
-    far_back = back_m > policy.back_m + policy.back_per_accuracy * accuracy
+    least_m = policy.back_m + policy.back_per_accuracy * accuracy + policy.back_per_slack * trip.slack_m
+    if trip.pace_mps < policy.stood_mps:
+        least_m += policy.stood_m
+    far_back = back_m > least_m
     if trip.speed_mps < -policy.back_mps and far_back and onward_m > sigma:
         evidence = max(evidence, policy.back_evidence)
     return min(max(evidence, -policy.most_doubt), policy.most_evidence)
