@@ -6,7 +6,7 @@ BIN := .venv/bin
 RUN_DIR := $(if $(FLANEUR_RUN_DIR),$(FLANEUR_RUN_DIR),.run)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop test test-faults check bench clean tools graph web browser
+.PHONY: help setup run stop test test-faults check bench clean tools graph web browser helm chart
 
 help: ## what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -36,6 +36,14 @@ web/dist/.built: $(WEB_SOURCES) | .venv/.installed
 browser: .venv/.installed
 	@$(SETUP) browser
 
+helm: .venv/.installed
+	@$(SETUP) helm
+
+chart: helm ## write what the Helm chart takes from the code, check it, and package it into .run/helm
+	@$(BIN)/python compose/helm/declare.py
+	@$(RUN_DIR)/helm/helm-3 lint compose/helm/flaneur --set kafka.bootstrap=kafka:9093,redis.existingSecret=redis,gateway.existingSecret=gateway
+	@$(RUN_DIR)/helm/helm-3 package compose/helm/flaneur --destination $(RUN_DIR)/helm
+
 run: setup ## start everything, replay the recorded walks, show what happens (ARGS="--once --json" and so on)
 	@$(BIN)/flaneur up $(ARGS)
 
@@ -45,7 +53,7 @@ stop: ## stop everything that runs here
 # the tests start their own
 test: export BOOTSTRAP :=
 test: export REDIS_URL :=
-test: setup browser ## run all tests, against a real broker and a real Redis (ARGS="-k name" and so on)
+test: setup browser helm ## run all tests, against a real broker and a real Redis (ARGS="-k name" and so on)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-faults: export BOOTSTRAP :=

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a fresh machine ready, one step per call: setup.sh venv|tools|broker|graph|web|browser (make setup calls them all).
+# Makes a fresh machine ready, one step per call: setup.sh venv|tools|broker|graph|web|browser|helm (make setup calls them all).
 # POSIX sh, because it runs before anything is there. Each step says what is missing where it may not install.
 set -eu
 
@@ -233,6 +233,10 @@ install_browser() {
 
 import_graph() { "$PYTHON" -m cli.bundled_graph; }
 
+# --- Helm, for the tests and for who packages the chart -----------------------------------------------------------
+
+fetch_helm() { "$PYTHON" compose/helm/fetch.py "$RUN_DIR/helm" || fail "Helm could not be brought: look above"; }
+
 case ${1:-} in
     venv) make_venv ;;
     tools) install_tools ;;
@@ -240,5 +244,6 @@ case ${1:-} in
     graph) import_graph ;;
     web) build_web ;;
     browser) install_browser ;;
-    *) fail "usage: setup.sh venv|tools|broker|graph|web|browser" ;;
+    helm) fetch_helm ;;
+    *) fail "usage: setup.sh venv|tools|broker|graph|web|browser|helm" ;;
 esac

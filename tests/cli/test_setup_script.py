@@ -168,6 +168,13 @@ def test_services_of_ones_own_need_no_programs(machine: Machine) -> None:
     assert machine.run("broker", BOOTSTRAP="kafka:9092").returncode == 0
 
 
+def test_a_missing_helm_is_said(machine: Machine) -> None:
+    machine.program("python", "echo there is no Helm >&2; exit 1", folder=machine.root / ".venv" / "bin")
+    done = machine.run("helm")
+    assert done.returncode == 1
+    assert done.stderr == "there is no Helm\nsetup: Helm could not be brought: look above\n"
+
+
 def test_an_old_python_is_said(machine: Machine) -> None:
     machine.python("python3", "309")
     done = machine.run("venv")
