@@ -6,7 +6,7 @@ BIN := .venv/bin
 RUN_DIR := $(if $(FLANEUR_RUN_DIR),$(FLANEUR_RUN_DIR),.run)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop test test-faults check bench clean tools graph web browser helm chart
+.PHONY: help setup run stop test test-faults test-alerts check bench clean tools graph web browser helm chart
 
 help: ## what each target does
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -60,6 +60,11 @@ test-faults: export BOOTSTRAP :=
 test-faults: export REDIS_URL :=
 test-faults: setup ## kill workers, broker and Redis at every stage; half an hour (ARGS="--faults-seed 7 --faults-repeat 3")
 	@$(BIN)/python -m pytest tests/faults --faults long $(ARGS)
+
+test-alerts: export BOOTSTRAP :=
+test-alerts: export REDIS_URL :=
+test-alerts: setup ## provoke every alert of an objective for real; 20 minutes, needs root for a small disk (ARGS="-k broker")
+	@$(BIN)/python -m pytest tests/alerts/drill.py $(ARGS)
 
 check: .venv/.installed ## style, types and import direction
 	$(BIN)/ruff check .

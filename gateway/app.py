@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from aiohttp import web
 
-from gateway import device_routes, fix_routes, health, stream, trip_routes, updates, watch
+from gateway import broker_watch, device_routes, fix_routes, health, stream, trip_routes, updates, watch
 from gateway import web as web_app
 from gateway.context import GATEWAY, Gateway
 from gateway.devices import Devices
@@ -47,6 +47,7 @@ async def make_app(settings: Settings) -> web.Application:
     app[GATEWAY] = Gateway(settings, producer, devices, tokens, Limits(settings), trips)
     app.on_response_prepare.append(add_headers)
     app.cleanup_ctx.append(_connected)
+    app.cleanup_ctx.append(broker_watch.asking)
     app.on_shutdown.append(_end_open)
     app.cleanup_ctx.append(watch.watching)
     app.cleanup_ctx.append(planning_routes.planners)

@@ -20,6 +20,9 @@ UPDATE_AGE = Histogram(
     "From the broker's time of an update to handing it on",
     buckets=_SECONDS,
 )
+BROKER_TS = Gauge(
+    "flaneur_gateway_broker_answered_timestamp_seconds", "When the broker was last asked and answered"
+)
 TRIPS = Gauge("flaneur_gateway_trips", "Trips that this process knows")
 DEVICES = Gauge("flaneur_gateway_devices", "Devices that are registered")
 # what appears only with its first event has not risen, as Prometheus sees it

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from geo.errors import Unavailable
 from streams.kafka.connection import client_options
+from streams.kafka.topics import GPS_FIXES
 from streams.settings import Settings
 from streams.telemetry import tracing
 
@@ -54,6 +55,14 @@ class Producer:
                 "queue.buffering.max.kbytes": QUEUED_KBYTES,
             }
         )
+
+    async def answers(self, within_s: float) -> bool:
+        """Whether the broker says where fixes go, within that time."""
+        try:
+            await asyncio.to_thread(self._kafka.list_topics, GPS_FIXES, within_s)
+        except KafkaException:
+            return False
+        return True
 
     def send(self, topic: str, key: bytes, value: bytes | None) -> asyncio.Future[Placed]:
         """Queue a message; the future has its place once Kafka has it, or fails with Unavailable."""

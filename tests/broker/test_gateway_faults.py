@@ -19,6 +19,7 @@ import pytest
 from streams.kafka.topic_reader import TopicReader
 from streams.kafka.topics import GPS_FIXES
 from streams.settings import Settings
+from streams.telemetry.scrape import read_samples
 from tests.broker.gateways import Device, GatewayProcess, ask
 
 GONE = (aiohttp.ClientError, ConnectionError, TypeError)  # TypeError: receive_str of a closed connection
@@ -103,6 +104,9 @@ def test_a_broker_that_is_away_is_told_and_nothing_claimed(
         assert int(answer.headers["Retry-After"]) > 0
         assert device.ask("POST", "/v1/fixes", fix(now + 1)).status == 202
         assert now + 1 == pytest.approx(published(settings)[-1], abs=0.01)
+        told = read_samples(ask(f"{gateway.url}/metrics").body.decode())
+        answered = told.total("flaneur_gateway_broker_answered_timestamp_seconds")
+        assert now - 60 < answered <= time.time()
     finally:
         assert gateway.stop() == 0, gateway.tail()
 
