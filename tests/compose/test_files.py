@@ -228,10 +228,10 @@ def test_who_waits_for_whom_and_who_talks_to_whom(model: dict[str, Any]) -> None
 
 
 def test_prometheus_and_grafana_find_what_they_read(tmp_path: Path) -> None:
-    jobs = {}
+    jobs, others = {}, {}
     for name in ("prometheus", "secure"):
-        text = (COMPOSE / "prometheus" / f"{name}.yaml").read_text()
-        jobs[name] = {one["job_name"]: one for one in yaml.safe_load(text)["scrape_configs"]}
+        others[name] = yaml.safe_load((COMPOSE / "prometheus" / f"{name}.yaml").read_text())
+        jobs[name] = {one["job_name"]: one for one in others[name].pop("scrape_configs")}
         for job in jobs[name].values():
             for found in job.get("dns_sd_configs", []):
                 assert found["names"] == [job["job_name"]]
@@ -242,6 +242,7 @@ def test_prometheus_and_grafana_find_what_they_read(tmp_path: Path) -> None:
         "tls_config": {"ca_file": "/run/secrets/ca_certificate", "server_name": "gateway"},
     }
     jobs["prometheus"]["gateway"] |= extra
+    assert others["prometheus"] == others["secure"]
     assert jobs["prometheus"] == jobs["secure"], "secure.yaml differs in more than the gateway's TLS"
     secrets = make_secrets(tmp_path / "secrets")
     mapped = COMPOSE.joinpath("prometheus", "secure.yaml").read_text()
