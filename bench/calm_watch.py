@@ -23,7 +23,7 @@ from geo.polyline import decode6
 from models.records import RouteUpdate
 from models.routes.client_route import first_metres
 from models.trips.walker_state import WalkerState
-from streams.demo.body import Body
+from streams.demo.body import Body, Line
 
 LEFT_M = 15.0
 FORK_M = 3.0  # farther from the line is truly elsewhere
@@ -31,6 +31,7 @@ LASTING_S = 30.0
 SETTLED_S = 10.0
 MISSED_S = 180.0  # a deviation that is not recognised by then counts as recognised then
 STANDING_S, STANDING_M = 20.0, 5.0  # who stays within that distance for so long stands
+STEP_M = 5.0
 FLIP_S = 300.0
 FLIP_SHARE = 0.5
 OURS = ("world_changed", "better", "late")
@@ -43,7 +44,7 @@ class Watch:
         self._state, self._slot, self._graph = state, slot, graph
         self._lat: F64 = np.zeros(0)
         self._lon: F64 = np.zeros(0)
-        self._from = 0  # the line counts from this point on: what was walked before does not
+        self._line: tuple[F64, F64] = self._lat, self._lon  # what is still to be walked of it, in short steps
         self._edges: I32 = np.zeros(0, np.int32)
         self._switches: list[tuple[float, set[int], float]] = []  # when, what was left, its length
         self._farthest_m = self._along_m = 0.0
@@ -78,7 +79,7 @@ class Watch:
         lat, lon = first_metres(self._lat, self._lon, update.keep_m)
         tail_lat, tail_lon = decode6(update.geometry)
         self._lat, self._lon = np.concatenate([lat, tail_lat]), np.concatenate([lon, tail_lon])
-        self._from = max(0, len(lat) - 2)
+        self._line = _short_steps(self._lat[max(0, len(lat) - 2) :], self._lon[max(0, len(lat) - 2) :])
         self._edges = edges
         self._farthest_m = self._along_m = 0.0
 
@@ -161,7 +162,7 @@ class Watch:
         The line may pass a place more than once, on either side of a street: of all passes within LEFT_M the
         walker is on the one nearest to where they should be by now.
         """
-        line_lat, line_lon = self._lat[self._from :], self._lon[self._from :]
+        line_lat, line_lon = self._line
         scale = METRES_PER_DEG * np.cos(np.radians(lat))
         x, y = (line_lon - lon) * scale, (line_lat - lat) * METRES_PER_DEG
         if len(x) == 1:
@@ -180,6 +181,12 @@ class Watch:
         expected_m = self._along_m + walked_m
         best = min(passes, key=lambda one: abs(float(along[one]) - expected_m))
         return float(off[best]), float(along[best])
+
+
+def _short_steps(lat: F64, lon: F64) -> tuple[F64, F64]:
+    """The same line with a point at least every STEP_M, so that its passes of a place are told apart."""
+    line = Line.of(lat, lon)
+    return line.points(np.union1d(line.at_m, np.arange(0.0, line.length_m, STEP_M)))
 
 
 @dataclass

@@ -100,6 +100,13 @@ def test_a_line_that_comes_back_along_the_same_street_is_followed_pass_by_pass()
     assert one.watch.on_route_m == pytest.approx(400.0, rel=0.05)
     one.tell("off_route", 399.0)
     assert one.watch.false_reroutes == 1
+    # also in two long steps, where it begins a little away from the walker
+    one = Guided()
+    one.tell("off_route", 0.0, [(2.0, 6.0), (2.0, 90.0), (0.0, -20.0)])
+    one.go([0.0] * 90, [1.0 * k for k in range(90)])
+    one.go([0.0] * 80, [90.0 - k for k in range(80)])
+    assert one.watch.missed == 0
+    assert one.watch.on_route_m == pytest.approx(170.0, rel=0.05)
     # but who turns round on the way out has left it
     one = Guided()
     one.tell("off_route", 0.0, [(0.0, 0.0), (0.0, 400.0), (8.0, 400.0), (8.0, 0.0)])
