@@ -111,7 +111,7 @@ class Rerouting:
         trip = self.state.trips[s]
         ts = max(float(trip["last_ts"]), float(trip["started_ts"]))
         if decision == trips.BETTER:
-            trip["looked_ts"] = ts
+            self.looked(s)
         taste = taste_of(trip["taste"])
         try:
             start, at_m = self._predicted(s)
@@ -133,6 +133,11 @@ class Rerouting:
         take_route(self.state, self.network.graph, s, planned, float(trip["base_m"]) + at_m)
         self._send(step, s, planned, decision, ts, version, gain=gain, change=change)
         return True
+
+    def looked(self, s: int) -> None:
+        """A better way was looked for: not again for a while."""
+        trip = self.state.trips[s]
+        trip["looked_ts"] = max(float(trip["last_ts"]), float(trip["started_ts"]))
 
     def finish(self, step: Step, s: int, status: int, decision: int, ts: float, version: int = 0) -> None:
         """End a trip, and say so."""

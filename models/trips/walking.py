@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import deque
 from collections.abc import Iterable
 
 import numpy as np
@@ -31,8 +30,8 @@ from models.trips.city_walk import CityWalk, cities_in
 from models.trips.route_updates import trip_id
 from models.trips.step import Step, count_fixes, count_matches, problem_of, reason_of
 from models.trips.trip import MatchedFixes, Policy, advance_fixes
+from models.trips.waiting_walkers import WaitingWalkers
 from models.trips.walker_state import FIXES, WalkerState
-from models.trips.world_change import concerned
 
 VERSIONS_PER_OFFSET = 64
 
@@ -57,7 +56,7 @@ class Walking:
         self._partition = partition
         self._networks = networks
         self._walks: dict[int, CityWalk] = {}
-        self._waiting: deque[tuple[bytes, int]] = deque()  # device, why: slots may change
+        self._waiting = WaitingWalkers(state, self.policy, self.walk_in, self.dirty)
 
     def walk_in(self, city: int) -> CityWalk:
         """Walking in a city, by its number."""
@@ -347,45 +346,15 @@ class Walking:
         started = time.perf_counter()
         rerouting = self._walks[city].rerouting
         before, rerouting.network = before or rerouting.network, network
-        if before is network:
-            return step
-        new = concerned(self.state, self.state.active_slots(city), before, network, self.policy)
-        told = [(self.state.devices[s], decision) for s, decision in new]
-        # who still waits from a change before keeps their turn, and a look for better ways comes last
-        old = [one for one in self._waiting if one[1] == trips.WORLD_CHANGED]
-        known = {device for device, _ in old}
-        worse = [one for one in told if one[1] == trips.WORLD_CHANGED and one[0] not in known]
-        better = [one for one in told if one[1] == trips.BETTER and one[0] not in known]
-        self._waiting = deque([*old, *worse, *better])
-        step.lap("rescore", started)
+        if before is not network:
+            self._waiting.join(city, before, network)
+            step.lap("rescore", started)
         return step
 
     def serve(self, most: int | None = None) -> Step:
-        """Look for better ways for the next `most` walkers who wait (None: for all of them).
-
-        Who rests is left alone until they walk on, unless what they are in is closed.
-        """
+        """Look for better ways for the next walkers who wait, see `WaitingWalkers.serve`."""
         step = Step()
-        started = time.perf_counter()
-        left = len(self._waiting) if most is None else most
-        while self._waiting and left > 0:
-            device, decision = self._waiting.popleft()
-            left -= 1
-            s = self.state.find(device)
-            if s is None or self.state.trips["status"][s] != trips.ACTIVE:
-                continue
-            rerouting = self.walk_in(int(self.state.city[s])).rerouting
-            if self.state.trips["resting"][s] != trips.WALKS and not rerouting.shuts_in(s):
-                if decision == trips.WORLD_CHANGED:
-                    self.state.trips["resting"][s] = trips.RESTS_UNTOLD
-                    self.dirty[self.state.bucket[s]] = True
-                continue
-            step.decided(trips.REASONS[decision])
-            with step.searching(trips.REASONS[decision]):
-                found = rerouting.reconsider(step, s, decision)
-            if found or decision == trips.BETTER:
-                self.dirty[self.state.bucket[s]] = True
-        step.lap("search", started)
+        self._waiting.serve(step, most)
         return step
 
     def change_world(self, city: int, network: Network, before: Network | None = None) -> Step:
