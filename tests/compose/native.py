@@ -114,7 +114,8 @@ class Native:
     def environment(self, name: str) -> dict[str, str]:
         """Only what the container would have, and what this machine's programs need to be found."""
         theirs = dict(self.services[name].get("environment", {}))
-        ours = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": str(PROJECT)}
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # as /app/.venv/bin is on the image's
+        ours = {"PATH": path, "HOME": str(self.folder), "PYTHONPATH": str(PROJECT)}
         if self.is_ours(name):
             image = dockerfile()["env"]
             theirs = {key: image[key] for key in image.keys() - {"PATH", "NUMBA_CACHE_DIR"}} | theirs
