@@ -109,6 +109,9 @@ def played(services: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         address = wait_for_prometheus(prometheus, run)
         worker.wait_ready()
         gateway.wait_ready()
+        seen = Prometheus(address)
+        # who was not scraped before something was counted has no increase of it
+        wait_for(lambda: set(seen.targets().values()) == {"up"}, WITHIN_S, lambda: f"{seen.targets()}")
         playing = pool.submit(play, day, settings, SPEED)
         _walk_and_be_turned_away(gateway, settings)
         _report(worker.settings)
@@ -116,7 +119,7 @@ def played(services: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         assert summary.delivered == len(day), summary
         wait_for(lambda: worker.metric("flaneur_consumer_lag_messages") == 0, WITHIN_S, worker.tail)
         _close_a_way(gateway, worker)
-        yield Played(Prometheus(address), began_s)
+        yield Played(seen, began_s)
 
 
 def _walk_and_be_turned_away(gateway: GatewayProcess, settings: Settings) -> None:
