@@ -25,7 +25,7 @@ MOST_WATCHED = 4_096  # a deployment whose walkers all stray at once is not slow
 @dataclass(slots=True)
 class _Reroute:
     ts: float
-    left_out: I32  # edges of the old way
+    left_out: frozenset[int]  # edges of the old way
     back_ts: float = 0.0  # since when the walker is on them
 
 
@@ -48,8 +48,8 @@ class FalseReroutes:
 
     def told(self, s: int, ts: float, old: I32, new: I32) -> None:
         """A walker was rerouted at `ts`, from what lay ahead of them to another way; edges of both."""
-        left_out = old[~np.isin(old, new)]
-        if len(left_out) and self._count < MOST_WATCHED:
+        left_out = frozenset(old.tolist()).difference(new.tolist())
+        if left_out and self._count < MOST_WATCHED:
             self._watched.setdefault(self._state.devices[s], []).append(_Reroute(ts, left_out))
             self._count += 1
             self._slots[s] = True
@@ -59,12 +59,14 @@ class FalseReroutes:
         if not self._watched or not len(slot):
             return 0
         rows = np.flatnonzero(in_order & self._slots[slot])
+        seen: dict[int, list[tuple[float, int]]] = {}
+        for s, at, on in zip(slot[rows].tolist(), ts[rows].tolist(), edge[rows].tolist(), strict=True):
+            seen.setdefault(s, []).append((at, on))
         false = 0
-        for s in dict.fromkeys(slot[rows].tolist()):
-            mine = rows[slot[rows] == s]
-            device, kept, newest = self._state.devices[s], [], float(ts[mine].max())
+        for s, mine in seen.items():
+            device, kept, newest = self._state.devices[s], [], max(at for at, _ in mine)
             for one in self._watched[device]:
-                if _is_back(one, ts[mine], edge[mine]):
+                if _is_back(one, mine):
                     false += 1
                 elif newest <= one.ts + WITHIN_S:
                     kept.append(one)
@@ -103,14 +105,18 @@ class FalseReroutes:
         return self._is_watched
 
 
-def _is_back(one: _Reroute, ts: F64, edge: I32) -> bool:
-    """Whether the walker has been on the old way for BACK_S by one of these fixes; remembers since when."""
-    times = (ts >= one.ts + REACTION_S) & (ts <= one.ts + WITHIN_S)
-    for t, there in zip(ts[times].tolist(), np.isin(edge[times], one.left_out).tolist(), strict=True):
-        if not there:
+def _is_back(one: _Reroute, seen: list[tuple[float, int]]) -> bool:
+    """Whether the walker has been on the old way for BACK_S by one of these fixes; remembers since when.
+
+    seen: when and on which edge. A block has a fix or two of each: sets beat arrays.
+    """
+    for ts, edge in seen:
+        if not one.ts + REACTION_S <= ts <= one.ts + WITHIN_S:
+            continue
+        if edge not in one.left_out:
             one.back_ts = 0.0
         elif not one.back_ts:
-            one.back_ts = t
-        elif t - one.back_ts >= BACK_S:
+            one.back_ts = ts
+        elif ts - one.back_ts >= BACK_S:
             return True
     return False
