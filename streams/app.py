@@ -106,7 +106,7 @@ watchdog = Watchdog(settings.watchdog_s)
 
 
 SERVED_AT_ONCE = 32  # walkers whom a change of the world concerns: fixes wait meanwhile
-OBSERVED_AT_ONCE = 1_000  # passages that are sent: the same
+OBSERVING_REST = 9.0  # times what some passages took: nobody waits for them, and a minute's come at once
 
 
 async def _tell_walkers(news: dict[int, Network]) -> None:
@@ -254,12 +254,15 @@ async def _observe() -> None:
         return
     for partition, owned in list(walkers.owned.items()):
         assert isinstance(owned.shard, WalkerShard)
-        for _ in range(0, owned.shard.unobserved, OBSERVED_AT_ONCE):
+        started = time.perf_counter()
+        for part in owned.shard.observe():
+            took_s = time.perf_counter() - started
             async with owned.lock:
                 if walkers.owned.get(partition) is not owned:
                     break
-                await walkers.emit(owned, partition, owned.shard.observe(OBSERVED_AT_ONCE))
-            await asyncio.sleep(0)
+                await walkers.emit(owned, partition, part)
+            await asyncio.sleep(OBSERVING_REST * took_s)
+            started = time.perf_counter()
 
 
 @app.task

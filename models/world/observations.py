@@ -25,12 +25,10 @@ AT_ONCE = 500  # passages in a record
 CELL_REACH_M = 400.0  # who is farther from the middle of every cell is in none
 
 
-def cell_observations(
-    graph: Graph, passages: NDArray[Any], devices: Sequence[bytes], key: bytes
-) -> list[CellObservation]:
-    """Passages (n,) of geo.passages.PASSAGE as records, by cell and in their own order.
+def in_cells(graph: Graph, passages: NDArray[Any]) -> tuple[NDArray[Any], I32]:
+    """Passages (n,) of geo.passages.PASSAGE, cell after cell and in their own order there; the cell of each.
 
-    devices: by slot. key: the partition's, 16 to 64 random bytes.
+    Those that are in no cell, or on another graph, are left out.
     """
     # who has come from another city since may have passages of its graph
     passages = passages[passages["edge"] < graph.edge_count]
@@ -40,13 +38,22 @@ def cell_observations(
     cells[off] = _nearest_cells(graph, passages["lat"][off], passages["lon"][off])
     order = np.argsort(cells, kind="stable")
     order = order[cells[order] >= 0]
-    if not len(order):
+    return passages[order], cells[order]
+
+
+def cell_observations(
+    graph: Graph, passages: NDArray[Any], cells: I32, devices: Sequence[bytes], key: bytes
+) -> list[CellObservation]:
+    """Passages as `in_cells` orders them, or some of them, as records.
+
+    devices: by slot. key: the partition's, 16 to 64 random bytes.
+    """
+    if not len(passages):
         return []
-    rows, cells = passages[order], cells[order]
-    columns = _columns(graph, rows)
+    columns = _columns(graph, passages)
     starts = np.flatnonzero(np.append(-1, cells[:-1]) != cells).tolist()
     found = []
-    for first, end in zip(starts, [*starts[1:], len(rows)], strict=True):
+    for first, end in zip(starts, [*starts[1:], len(passages)], strict=True):
         name = cell_key(int(graph.cell_h3[cells[first]]))
         for at in range(first, end, AT_ONCE):
             found.append(_record(name, columns, slice(at, min(at + AT_ONCE, end)), devices, key))

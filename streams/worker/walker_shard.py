@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geo.errors import BadInput, BadRecord
-from geo.graph import F64
+from geo.graph import F64, I32, Graph
 from geo.network import CityNetworks, Network
 from models.bytes_column import BytesColumn
 from models.features import pack_features
@@ -20,7 +21,7 @@ from models.trips.step import FixCounts, Step
 from models.trips.trip import ERASED
 from models.trips.walker_state import WalkerState
 from models.trips.walking import Walking
-from models.world.observations import cell_observations
+from models.world.observations import cell_observations, in_cells
 from streams.kafka.topics import (
     CELL_OBSERVATIONS,
     DEVICE_TOPICS,
@@ -64,6 +65,7 @@ class WalkerShard:
         self._checked_stored: int | None = None
         self._behind: set[int] = set()  # cities whose live routes were not checked since they were loaded
         self._observed = 0  # finished passages that were returned as messages and are not yet sent
+        self._observing = False  # whether more are about to be
         self._settled = 0  # nodes that the metrics have
 
     # ---- checkpoints
@@ -149,30 +151,38 @@ class WalkerShard:
 
     # ---- what others may know
 
-    @property
-    def unobserved(self) -> int:
-        """How many passages were finished since the last call of `observe`."""
-        return len(self.walking.state.finished) - self._observed
+    def observe(self, at_once: int = 250) -> Iterator[Outcome]:
+        """The passages finished since the last call, for cell-observations, so many at a time.
 
-    def observe(self, most: int | None = None) -> Outcome:
-        """The passages finished since the last call, `most` of them at most, for cell-observations.
-
-        Until they are sent they are in their walkers' buckets; after a crash some are sent again.
+        To be taken to the end; fixes may come in between. Until all are sent they are in their walkers'
+        buckets; after a crash some are sent again.
         """
         state = self.walking.state
-        rows = state.finished.rows(self._observed, most)
-        outcome = Outcome()
-        city = state.city[rows["slot"]]
+        passages = state.finished.rows(self._observed)
+        self._observing = True
+        city = state.city[passages["slot"]]
+        parts: list[tuple[Graph, NDArray[Any], I32]] = []
         for number in np.unique(city).tolist():
             graph = self._networks.of(number).graph
-            found = cell_observations(graph, rows[city == number], state.devices, self._pseudonym_key)
-            outcome.messages += [
-                Outgoing(CELL_OBSERVATIONS, record.cell.encode(), encode(record)) for record in found
-            ]
-        if outcome.messages and not self._key_stored:
+            rows, cells = in_cells(graph, passages[city == number])
+            for first in range(0, len(rows), at_once):
+                some = slice(first, first + at_once)
+                parts.append((graph, rows[some], cells[some]))
+        for part in parts[:-1]:
+            yield self._observations(*part)
+        self._observed += len(passages)
+        self._observing = False
+        for part in parts[-1:]:
+            yield self._observations(*part)
+
+    def _observations(self, graph: Graph, passages: NDArray[Any], cells: I32) -> Outcome:
+        records = cell_observations(graph, passages, cells, self.walking.state.devices, self._pseudonym_key)
+        outcome = Outcome(
+            [Outgoing(CELL_OBSERVATIONS, record.cell.encode(), encode(record)) for record in records]
+        )
+        if not self._key_stored:
             outcome.write_ahead.add(PSEUDONYM_KEY)
-        metrics.PASSAGES_SENT.inc(len(rows))
-        self._observed += len(rows)
+        metrics.PASSAGES_SENT.inc(len(passages))
         return outcome
 
     def checkpointed(self) -> None:
@@ -198,7 +208,7 @@ class WalkerShard:
         busy = state.finished.slots
         gone[busy] = False
         erased = state.trips["status"][: len(state)] == ERASED
-        if self._observed:
+        if self._observed or self._observing:
             erased[busy] = False  # what is being sent lies at the front of the finished passages
         gone |= erased
         unsent = {device for device, _ in self._unsent}

@@ -18,10 +18,11 @@ from models.records import CellObservation, decode, encode
 from models.trips.walker_state import WalkerState
 from models.trips.walking import Walking
 from models.world.condition_places import cell_key
-from models.world.observations import AT_ONCE, cell_observations, pseudonym
+from models.world.observations import AT_ONCE, cell_observations, in_cells, pseudonym
 from streams.kafka.topics import CELL_OBSERVATIONS, DEVICE_TOPICS, GPS_FIXES
 from streams.settings import Settings
 from streams.transport.block import Block
+from streams.worker.delivery import Outgoing
 from streams.worker.walker_shard import PSEUDONYM_KEY, WalkerShard
 from tests.broker.drawn import T0, City, draw
 
@@ -65,9 +66,13 @@ def rows(records: Sequence[CellObservation]) -> list[tuple[Any, ...]]:
     )
 
 
+def observed(shard: WalkerShard) -> list[Outgoing]:
+    return [message for part in shard.observe() for message in part.messages]
+
+
 def sent(shard: WalkerShard) -> list[CellObservation]:
     """Everything that waits, as it is read from the topic; it counts as delivered."""
-    messages = shard.observe().messages
+    messages = observed(shard)
     shard.sent()
     assert all(message.topic == CELL_OBSERVATIONS for message in messages)
     records = [decode(CellObservation, message.value or b"") for message in messages]
@@ -79,7 +84,7 @@ def test_a_passage_says_where_and_how_long_and_not_who(city: City) -> None:
     shard = shard_of(city)
     values = walks(city)
     shard.process(block(values))
-    messages = shard.observe().messages
+    messages = observed(shard)
     told = b"".join(message.value or b"" for message in messages)
     assert b"walker-" not in told
     records = [decode(CellObservation, message.value or b"") for message in messages]
@@ -114,12 +119,10 @@ def test_passages_can_be_sent_a_few_at_a_time(city: City) -> None:
     messages = []
     for shard in (whole, parts):
         shard.process(block(values))
-    waiting = parts.unobserved
-    assert waiting > 7
-    while parts.unobserved:
-        messages += parts.observe(7).messages
-        assert parts.unobserved >= waiting - 7
-        waiting = parts.unobserved
+    for part in parts.observe(7):
+        assert 0 < sum(len(decode(CellObservation, m.value or b"").walkers) for m in part.messages) <= 7
+        messages += part.messages
+        assert parts.forget_gone(1e9, 0.0) == []
     parts.sent()
     records = [decode(CellObservation, message.value or b"") for message in messages]
     assert rows(records) == rows(sent(whole))
@@ -152,7 +155,7 @@ def test_after_a_crash_everything_is_sent_at_least_once_and_the_same(city: City)
 def test_the_key_is_stored_before_the_first_pseudonym_is_sent(city: City) -> None:
     shard = shard_of(city)
     shard.process(block(walks(city)))
-    first = shard.observe()
+    (first,) = shard.observe(1_000_000)
     assert first.messages
     assert first.write_ahead == {PSEUDONYM_KEY}
     key = shard.pack(PSEUDONYM_KEY, POSITIONS)
@@ -161,7 +164,7 @@ def test_the_key_is_stored_before_the_first_pseudonym_is_sent(city: City) -> Non
     again = shard_of(city, {PSEUDONYM_KEY: key})
     assert again.pack(PSEUDONYM_KEY, POSITIONS) == key
     again.process(block(walks(city)))
-    assert again.observe().write_ahead == set()
+    assert [part.write_ahead for part in again.observe(1_000_000)] == [set()]
 
 
 def test_a_pseudonym_holds_in_one_cell_on_one_day_under_one_key() -> None:
@@ -182,7 +185,7 @@ def test_who_is_off_the_network_counts_in_the_nearest_cell_and_far_away_in_none(
     found = np.zeros(2, PASSAGE)
     found["ts"], found["edge"], found["seconds"], found["walked_m"] = T0, -1, 60.0, 9.0
     found["lat"], found["lon"] = (graph.cell_lat[0], graph.cell_lat[0] + 1.0), graph.cell_lon[0]
-    (record,) = cell_observations(graph, found, [b"anna"], KEY)
+    (record,) = cell_observations(graph, *in_cells(graph, found), [b"anna"], KEY)
     assert record.cell == cell_key(int(graph.cell_h3[0]))
     assert (record.edges, record.edge) == ([], [-1])
     assert (record.walked_m, record.seconds, record.expected_s) == ([0.0], [60.0], [0.0])
@@ -192,7 +195,7 @@ def test_many_passages_make_several_records(city: City) -> None:
     found = np.zeros(2 * AT_ONCE + 1, PASSAGE)
     found["ts"] = T0 + np.arange(len(found))
     found["seconds"] = 1.0
-    records = cell_observations(city.graph, found, [b"anna"], KEY)
+    records = cell_observations(city.graph, *in_cells(city.graph, found), [b"anna"], KEY)
     assert [len(record.walkers) for record in records] == [AT_ONCE, AT_ONCE, 1]
     assert sum(len(row) for row in (record.end_ts for record in records)) == len(found)
 
@@ -212,5 +215,5 @@ def test_windows_only_makes_no_passages(city: City, tmp_path: Path) -> None:
 def test_a_passage_of_another_graph_is_left_out(city: City) -> None:
     found = np.zeros(2, PASSAGE)
     found["ts"], found["seconds"], found["edge"] = T0, 5.0, (0, city.graph.edge_count)
-    (record,) = cell_observations(city.graph, found, [b"anna"], KEY)
+    (record,) = cell_observations(city.graph, *in_cells(city.graph, found), [b"anna"], KEY)
     assert len(record.walkers) == 1

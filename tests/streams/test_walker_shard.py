@@ -196,7 +196,7 @@ def test_who_is_gone_is_forgotten(city: City) -> None:
     assert shard.forget_gone(200.0, 60.0) == []  # the answer may not have been sent
     others = [encode(fix) for fix in city.walk("otto", "EF")[:5]]
     shard.process(Block.of(GPS_FIXES, 0, list(range(5)), [None] * 5, others, [1] * 5))
-    shard.observe()
+    list(shard.observe())
     shard.sent()
     shard.stored(["0"])
     assert shard.forget_gone(205.0, 60.0) == [b"anna"]
