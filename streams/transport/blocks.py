@@ -27,7 +27,7 @@ from streams.transport.block_fetcher import fetch_blocks
 
 TAKEN_WITHIN_S = 2.0
 FETCH_WAIT_MS = 200
-FETCHES_APART_S = 0.005
+FETCHES_APART_S = 0.01
 
 
 class BlockScheduler(DefaultSchedulingStrategy):
