@@ -1,9 +1,11 @@
 """`flaneur bench latency`: from just before produce() of a fix to the route update that it caused, in hand.
 
-Everybody asks for the way back to where they came from, and sends a fix a second. Up to a thousand then walk
-on the other way, so that fix after fix shows a deviation, and their own time passes six times as fast as the
-clock's: that is how a steady load yields enough updates. All others walk as they are told, in the clock's
-time. An update names the fix that caused it (`fix_ts`); others are not counted.
+Everybody asks for the way back to where they came from, and sends a fix a second. Up to a thousand stand for
+a while, each for another, and then walk on the other way, so that fix after fix shows a deviation, and their
+own time passes six times as fast as the clock's: that is how a steady load yields enough updates. If all set
+off at once, all would be rerouted at once, and again together each time that the policy's waiting time
+between reroutes is over. All others walk as they are told, in the clock's time. An update names the fix that
+caused it (`fix_ts`); others are not counted.
 """
 
 from __future__ import annotations
@@ -78,11 +80,13 @@ def ways_back(tracks: Tracks) -> list[Wish]:
     ]
 
 
-def straying_and_led(walk: Walk, routes: Mapping[str, str]) -> Walk:
+def straying_and_led(walk: Walk, routes: Mapping[str, str], ticks: int) -> Walk:
     """The walk in which only the first keep to their tracks, all others to the routes they were given.
 
-    routes: polyline6 by device; who has none keeps to their track.
+    routes: polyline6 by device; who has none keeps to their track. ticks: how many fixes each sends; who
+    strays sets off at any of them.
     """
+    stand_s = np.random.default_rng(walk.seed).uniform(0.0, ticks * walk.step_s, walk.tracks.count)
     polylines, begin_m = [], []
     for walker, device in enumerate(walk.devices()):
         straying = walker < MOST_STRAYING or device not in routes
@@ -92,7 +96,8 @@ def straying_and_led(walk: Walk, routes: Mapping[str, str]) -> Walk:
             lat, lon = decode6(routes[device])
         polylines.append((lat, lon) if len(lat) > 1 else (np.repeat(lat, 2), np.repeat(lon, 2)))
         begin_m.append(BACK_M if straying else 0.0)
-    return replace(walk, tracks=join_tracks(polylines), begin_m=np.array(begin_m))
+        stand_s[walker] *= straying
+    return replace(walk, tracks=join_tracks(polylines), begin_m=np.array(begin_m), stand_s=stand_s)
 
 
 def latencies_s(sent_at_s: Mapping[Moment, float], heard: list[Heard], since_s: float) -> F64:
@@ -131,7 +136,7 @@ def run_latency(job: LatencyJob, session: Session) -> Load:
             (slice(MOST_STRAYING, None), begin_s(walk, ticks)),
         ):
             ask_for_routes(scratch.bootstrap, devices[some], wishes[some], ts_s - 1.0)
-        walk = straying_and_led(walk, routes_of(listener, walk.devices(), 300.0))
+        walk = straying_and_led(walk, routes_of(listener, walk.devices(), 300.0), ticks)
         session.say(f"sending {job.rate_per_s:,.0f} fixes/s for {job.warm_s + job.duration_s:.0f} s")
         pacer = Pacer(scratch.bootstrap, walk, ticks, led_from=MOST_STRAYING)
         pacer.run()

@@ -24,6 +24,7 @@ class Walk:
     noise_m: float = 5.0  # standard deviation of a fix's error, north and east
     step_s: float = 1.0  # event time between two fixes of a walker
     begin_m: float | F64 = 0.0  # how far along their tracks they are at the first fix; for all, or (D,)
+    stand_s: float | F64 = 0.0  # event time that they stand there before they go; for all, or (D,)
     names: tuple[str, ...] = ()  # of the devices; numbered where not given
 
     def devices(self) -> list[str]:
@@ -50,9 +51,10 @@ def walk_ticks(walk: Walk, count: int) -> Iterator[Tick]:
     pace_mps = np.clip(draw.normal(WALKING_MPS, 0.15, walkers), 0.8, 2.0)
     walked_m = np.full(walkers, walk.begin_m)
     for number in range(count):
+        goes = number * walk.step_s >= walk.stand_s
         lat, lon, _ = walk.tracks.at(walked_m)
         error = draw.normal(0.0, walk.noise_m, (2, walkers)) / METRES_PER_DEGREE
-        speed_mps = np.maximum(pace_mps + draw.normal(0.0, 0.1, walkers), 0.0)
+        speed_mps = np.maximum(pace_mps * goes + draw.normal(0.0, 0.1, walkers), 0.0)
         yield Tick(
             walk.start_s + number * walk.step_s,
             lat + error[0],
@@ -60,7 +62,7 @@ def walk_ticks(walk: Walk, count: int) -> Iterator[Tick]:
             speed_mps.round(2),
             np.clip(draw.normal(walk.noise_m, 1.0, walkers), 1.0, 50.0).round(1),
         )
-        walked_m += pace_mps * walk.step_s
+        walked_m += pace_mps * goes * walk.step_s
 
 
 def encode_tick(devices: list[str], tick: Tick) -> list[bytes]:
