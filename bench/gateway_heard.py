@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
@@ -13,7 +13,15 @@ import orjson
 from aiohttp import WSMsgType
 
 from bench.gateway_intake import CONNECTED_AT_ONCE, SETTLE_S
-from bench.latency import BACK_M, FEWEST_UPDATES, STEP_S, WALKED_M, latencies_s, ways_back
+from bench.latency import (
+    BACK_M,
+    FEWEST_UPDATES,
+    STEP_S,
+    WALKED_M,
+    latencies_s,
+    one_after_another_s,
+    ways_back,
+)
 from bench.rig.fixes import Tick, Walk, walk_ticks
 from bench.rig.gateway_process import (
     GatewayProcess,
@@ -123,6 +131,7 @@ def heard_s(job: HeardJob, session: Session, base: Settings) -> F64:
         start_s = float(int(time.time()) - int((STEP_S - 1.0) * ticks))  # so that they end in the present
         names = tuple(phone.device for phone in phones)
         walk = Walk(tracks, start_s, job.seed, step_s=STEP_S, begin_m=BACK_M, names=names)
+        walk = replace(walk, stand_s=one_after_another_s(walk, ticks))
         session.say(f"asking for {count:,} routes")
         ask_for_routes(session.scratch.bootstrap, walk.devices(), ways_back(tracks), start_s - 1.0)
         routes_of(listener, walk.devices(), 300.0)

@@ -80,13 +80,18 @@ def ways_back(tracks: Tracks) -> list[Wish]:
     ]
 
 
+def one_after_another_s(walk: Walk, ticks: int) -> F64:
+    """(D,) s of event time that each stands before they go, so that they set off at any of the ticks."""
+    return np.random.default_rng(walk.seed).uniform(0.0, ticks * walk.step_s, walk.tracks.count)
+
+
 def straying_and_led(walk: Walk, routes: Mapping[str, str], ticks: int) -> Walk:
     """The walk in which only the first keep to their tracks, all others to the routes they were given.
 
     routes: polyline6 by device; who has none keeps to their track. ticks: how many fixes each sends; who
     strays sets off at any of them.
     """
-    stand_s = np.random.default_rng(walk.seed).uniform(0.0, ticks * walk.step_s, walk.tracks.count)
+    stand_s = one_after_another_s(walk, ticks)
     polylines, begin_m = [], []
     for walker, device in enumerate(walk.devices()):
         straying = walker < MOST_STRAYING or device not in routes

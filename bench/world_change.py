@@ -24,7 +24,8 @@ from bench.rig.session import Session
 from bench.rig.walkers import Heard, Listener, ask_for_routes, draw_pairs, follow_routes, routes_of
 from bench.rig.worker import Worker, worker_settings
 from geo.errors import BadInput, Unavailable
-from geo.graph import Graph
+from geo.geodesy import METRES_PER_DEG
+from geo.graph import F64, Graph
 from geo.polyline import decode6
 from models.records import TrafficReport, WeatherReport, encode
 from streams.kafka.topics import TRAFFIC_REPORTS, WEATHER_REPORTS, ensure_topics
@@ -139,7 +140,7 @@ def run_world_change(job: WorldChangeJob, session: Session) -> None:
             fronts = []
             for number in range(job.fronts):
                 say(f"rain front {number + 1} of {job.fronts}")
-                fronts.append(_rain(graph, listener, producer, draw, number))
+                fronts.append(_rain(job, graph, listener, producer, draw, number))
         finally:
             pacer.stop.set()
             load.join()
@@ -214,26 +215,37 @@ def _ahead_of(listener: Listener, device: str, step: tuple[Point, Point]) -> boo
     return step in set(steps_of(points[len(points) // 2 :]))
 
 
+def rain_gauges(graph: Graph, apart_m: float) -> F64:
+    """(n, 2) latitude and longitude of the middle of every square of that size in which there are cells."""
+    step = apart_m / METRES_PER_DEG
+    lat = (np.floor(graph.cell_lat / step) + 0.5) * step
+    step_lon = step / np.cos(np.radians(lat))
+    lon = (np.floor(graph.cell_lon / step_lon) + 0.5) * step_lon
+    return np.unique(np.column_stack([lat, lon]).astype(np.float64), axis=0)
+
+
 def _rain(
-    graph: Graph, listener: Listener, producer: Producer, draw: np.random.Generator, number: int
+    job: WorldChangeJob,
+    graph: Graph,
+    listener: Listener,
+    producer: Producer,
+    draw: np.random.Generator,
+    number: int,
 ) -> Told:
-    """Heavy rain over one half of the city for the next hour, the other stays dry; it moves each time."""
-    south, north = float(graph.node_lat.min()), float(graph.node_lat.max())
-    west, east = float(graph.node_lon.min()), float(graph.node_lon.max())
-    angle = draw.uniform(0.0, 2.0 * np.pi)
+    """Heavy rain for the next hour in stripes as wide as the walkers' ways are long, dry between them."""
+    angle, begin_m = draw.uniform(0.0, 2.0 * np.pi), draw.uniform(0.0, 2.0 * job.apart_m)
     now = time.time()
     reports = []
-    for row in range(4):
-        for column in range(4):
-            x, y = (column + 0.5) / 4.0, (row + 0.5) / 4.0
-            wet = (x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle) > 0.0
-            reports.append(
-                WeatherReport(
-                    source=f"bench-radar-{row}-{column}", ts=now + number * 0.001,
-                    lat=south + y * (north - south), lon=west + x * (east - west),
-                    valid_from=now - 1.0, valid_to=now + HOUR_S, precip_mmph=8.0 if wet else 0.0,
-                )
-            )  # fmt: skip
+    for gauge, (lat, lon) in enumerate(rain_gauges(graph, job.apart_m / 2.0).tolist()):
+        north_m, east_m = lat * METRES_PER_DEG, lon * METRES_PER_DEG * np.cos(np.radians(lat))
+        across_m = begin_m + east_m * np.cos(angle) + north_m * np.sin(angle)
+        reports.append(
+            WeatherReport(
+                source=f"bench-gauge-{gauge}", ts=now + number * 0.001, lat=lat, lon=lon,
+                valid_from=now - 1.0, valid_to=now + HOUR_S,
+                precip_mmph=8.0 if across_m % (2.0 * job.apart_m) < job.apart_m else 0.0,
+            )
+        )  # fmt: skip
     told, _ = _produce_and_hear(
         listener, producer, WEATHER_REPORTS, [(report.source, encode(report)) for report in reports]
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,17 @@ def test_walkers_walk_at_walking_pace() -> None:
     moved_m = np.hypot(north_m, east_m)
     assert moved_m.max() < 2.1 * 60
     assert 40 < np.median(moved_m) <= 1.5 * 60
+
+
+def test_who_stands_sets_off_in_time() -> None:
+    tracks = wander(2, 500.0, seed=3)
+    still = Walk(tracks, 1e9, 3, noise_m=0.0, step_s=6.0, stand_s=np.array([0.0, 60.0]))
+    ticks = list(walk_ticks(still, 30))
+    on_time = list(walk_ticks(replace(still, stand_s=0.0), 30))
+    assert [tick.lat[0] for tick in ticks] == [tick.lat[0] for tick in on_time]
+    assert {tick.lat[1] for tick in ticks[:11]} == {on_time[0].lat[1]}
+    assert [tick.lat[1] for tick in ticks[10:]] == [tick.lat[1] for tick in on_time[:20]]
+    assert max(tick.speed_mps[1] for tick in ticks[:10]) < 0.5 < min(tick.speed_mps[1] for tick in ticks[10:])
 
 
 def test_a_step_of_nothing_is_refused() -> None:

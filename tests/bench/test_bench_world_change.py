@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from bench.rig.walkers import Heard
-from bench.world_change import Routes, WorldChangeJob, points_of, steps_of, stretches
+from bench.world_change import Routes, WorldChangeJob, points_of, rain_gauges, steps_of, stretches
 from geo.errors import BadInput
-from geo.graph import open_graph
+from geo.geodesy import METRES_PER_DEG
+from geo.graph import Graph, open_graph
 from geo.polyline import encode6
 from tests.bench.altona import bench
 
@@ -46,6 +49,16 @@ def test_every_stretch_is_found_by_the_step_it_begins_with(graph_dir: str) -> No
         assert step in known
 
 
+def test_it_rains_where_there_are_streets_and_nowhere_else() -> None:
+    two_towns = np.array([[41.1, -8.6], [41.103, -8.6], [55.7, 12.6]])
+    graph = cast("Graph", SimpleNamespace(cell_lat=two_towns[:, 0], cell_lon=two_towns[:, 1]))
+    gauges = rain_gauges(graph, 1_000.0)
+    assert 2 <= len(gauges) <= 3
+    for lat, lon in two_towns.tolist():
+        off_m = np.hypot(gauges[:, 0] - lat, (gauges[:, 1] - lon) * np.cos(np.radians(lat))) * METRES_PER_DEG
+        assert off_m.min() <= 1_000.0 * np.sqrt(0.5) + 1.0
+
+
 def test_nonsense_is_refused() -> None:
     with pytest.raises(BadInput, match="closure"):
         WorldChangeJob(closures=0)
@@ -61,4 +74,4 @@ def test_those_concerned_are_told(graph_dir: str) -> None:
     values = {(line["change"], line["metric"]): line["value"] for line in lines}
     assert values["closure", "affected_pushed_s"] > 0.0
     assert values["closure", "not_told"] == 0.0
-    assert values["rain_front", "affected_pushed_s"] >= 0.0
+    assert values["rain_front", "affected_pushed_s"] > 0.0
