@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,11 @@ _SCALES = ("", "k", "M", "G", "T")
 Named = list[tuple[str, Series]]
 
 
+def _here(name: str) -> str:
+    """Folders as they are called from here: a picture is for others, elsewhere."""
+    return name.replace(f"{Path.cwd()}{os.sep}", "")
+
+
 def draw_dashboard(board: Mapping[str, Any], prometheus: Prometheus, seconds: float) -> str:
     """The SVG of a dashboard with all that Prometheus knows of the last `seconds`.
 
@@ -51,7 +58,7 @@ def draw_dashboard(board: Mapping[str, Any], prometheus: Prometheus, seconds: fl
             if target.instant
             else prometheus.over(expr, end_s - seconds, end_s, step_s)
         )
-        return [(named(target.legend, one.labels), one) for one in found if _is_known(one)]
+        return [(_here(named(target.legend, one.labels)), one) for one in found if _is_known(one)]
 
     panels = list(panels_of(board))
     width = 24 * COLUMN_PX + 2 * GAP_PX
