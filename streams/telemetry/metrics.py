@@ -135,7 +135,7 @@ CHECKPOINT_TS = Gauge(
 LAG_MESSAGES = Gauge("flaneur_consumer_lag_messages", "Messages not yet processed", ["topic", "partition"])
 LAG_SECONDS = Gauge(
     "flaneur_consumer_lag_seconds",
-    "Age of the newest message processed while others wait",
+    "For how long messages may have been waiting: since the newest that was processed, or since none did",
     ["topic", "partition"],
 )
 REBALANCES = Counter("flaneur_rebalances", "Assignments of partitions")

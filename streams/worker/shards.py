@@ -101,6 +101,7 @@ class _Owned:
     shard: Shard
     positions: dict[str, int]  # next offset to process, by topic
     newest_s: dict[str, float] = field(default_factory=dict)  # broker's time of the newest processed message
+    caught_up_s: dict[str, float] = field(default_factory=dict)  # when nothing was seen waiting last
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     stored: dict[str, int] = field(default_factory=dict)  # the offsets of the newest checkpoint
     sought: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # topic -> expected, first, times
@@ -628,16 +629,22 @@ class Shards:
         return positions + self.table.messages_read + self._blocks_rebuilt
 
     def measure_lag(self) -> int:
-        """Set the lag metrics; returns the messages that wait in all partitions."""
-        total = 0
+        """Set the lag metrics; returns the messages that wait in all partitions.
+
+        What waits came after the newest message that was processed, and after the last look that saw nothing
+        wait: of a topic that is silent for hours, the first alone would tell hours.
+        """
+        total, now_s = 0, time.time()
         for partition, owned in self.owned.items():
             for topic, position in owned.positions.items():
                 highwater = self.app.consumer.highwater(TP(topic, partition))
                 lag = max(0, (highwater or 0) - position)
                 metrics.LAG_MESSAGES.labels(topic, str(partition)).set(lag)
-                newest = owned.newest_s.get(topic)
-                behind = time.time() - newest if lag and newest is not None else 0.0
-                metrics.LAG_SECONDS.labels(topic, str(partition)).set(max(0.0, behind))
+                if not lag:
+                    owned.caught_up_s[topic] = now_s
+                since_s = max(owned.newest_s.get(topic, 0.0), owned.caught_up_s.get(topic, 0.0))
+                behind_s = max(0.0, now_s - since_s) if lag and since_s else 0.0
+                metrics.LAG_SECONDS.labels(topic, str(partition)).set(behind_s)
                 total += lag
         return total
 

@@ -252,6 +252,18 @@ def test_nothing_more_is_told_of_a_partition_that_was_handed_over(monkeypatch: p
     assert REGISTRY.get_sample_value("flaneur_consumer_lag_seconds", labels) is None
 
 
+def test_after_a_silence_lag_counts_from_when_nothing_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = Owner(monkeypatch)
+    labels = {"topic": "t", "partition": "0"}
+    owner.take([0], b"1")  # long ago
+    for end, behind in ((9, True), (1, False), (9, False)):
+        owner.consumer.ends[TP("t", 0)] = end
+        owner.shards.measure_lag()
+        lag_s = REGISTRY.get_sample_value("flaneur_consumer_lag_seconds", labels)
+        assert lag_s is not None
+        assert (lag_s > 3_600.0) is behind
+
+
 @pytest.mark.parametrize("others_wrote", [False, True])
 def test_what_is_given_back_goes_on_unless_others_wrote(
     monkeypatch: pytest.MonkeyPatch, others_wrote: bool

@@ -21,7 +21,7 @@ def _keeping_up() -> list[Panel]:
     return [
         number(
             "How far behind is the worst partition?",
-            "Age of the newest message processed while others wait.", "s",
+            "For how long messages may have been waiting.", "s",
             f"max(flaneur_consumer_lag_seconds{{{WORKER}}})",
             limits=[(ANSWER_WITHIN_S, "yellow"), (10.0, "red")], decimals=1, width=6,
         ),
