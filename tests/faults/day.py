@@ -386,6 +386,8 @@ def deployment(bootstrap: str, redis_url: str, city: City, folder: Path, partiti
         partitions=partitions,
         graph_dir=str(city.folder),
         session_timeout_s=SESSION_S,
+        # nothing is told of crowds: when the world changes by them depends on the clock
+        observe_s=3_600.0,
     )
     made = Deployment(settings, folder)
     made.prepare(city)
