@@ -91,7 +91,6 @@ def straying_and_led(walk: Walk, routes: Mapping[str, str], ticks: int) -> Walk:
     routes: polyline6 by device; who has none keeps to their track. ticks: how many fixes each sends; who
     strays sets off at any of them.
     """
-    stand_s = one_after_another_s(walk, ticks)
     polylines, begin_m = [], []
     for walker, device in enumerate(walk.devices()):
         straying = walker < MOST_STRAYING or device not in routes
@@ -101,8 +100,9 @@ def straying_and_led(walk: Walk, routes: Mapping[str, str], ticks: int) -> Walk:
             lat, lon = decode6(routes[device])
         polylines.append((lat, lon) if len(lat) > 1 else (np.repeat(lat, 2), np.repeat(lon, 2)))
         begin_m.append(BACK_M if straying else 0.0)
-        stand_s[walker] *= straying
-    return replace(walk, tracks=join_tracks(polylines), begin_m=np.array(begin_m), stand_s=stand_s)
+    begins_m = np.array(begin_m)
+    stand_s = np.where(begins_m > 0.0, one_after_another_s(walk, ticks), 0.0)
+    return replace(walk, tracks=join_tracks(polylines), begin_m=begins_m, stand_s=stand_s)
 
 
 def latencies_s(sent_at_s: Mapping[Moment, float], heard: list[Heard], since_s: float) -> F64:
